@@ -1,0 +1,39 @@
+# Compiler settings that hold for every target: language level, warnings, sanitizers, cache and linker.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+# libtorch's inline functions check their arguments with NDEBUG off as well; we keep our own asserts in Debug only.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # A precompiled header is cached only when ccache may ignore the times inside of it.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} ${CCACHE})
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+# Settings of our own code only (not of headers from elsewhere).
+add_library(primus_options INTERFACE)
+target_compile_options(primus_options INTERFACE -Wall -Wextra -Wpedantic -Wno-unknown-pragmas -fpch-preprocess)
+if(PRIMUS_WARNINGS_AS_ERRORS)
+  target_compile_options(primus_options INTERFACE -Werror)
+endif()
+if(PRIMUS_SANITIZE)
+  target_compile_options(primus_options INTERFACE -fsanitize=${PRIMUS_SANITIZE} -fno-omit-frame-pointer)
+  # libtorch is built without the sanitizers' RTTI, so vptr checks on its classes are false alarms.
+  if(PRIMUS_SANITIZE MATCHES "undefined")
+    target_compile_options(primus_options INTERFACE -fno-sanitize=vptr)
+  endif()
+  target_link_options(primus_options INTERFACE -fsanitize=${PRIMUS_SANITIZE})
+endif()

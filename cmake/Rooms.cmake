@@ -1,0 +1,45 @@
+# primus_room(NAME PLAIN|TENSORS [LIBRARIES ...])
+#
+# Makes the static library primus_NAME from src/NAME/**/*.cpp. It links the room declared before it, and through
+# it all rooms above. A PLAIN room never sees libtorch's include folder; a TENSORS room does, through one
+# precompiled header that all of them share.
+
+set(PRIMUS_PREVIOUS_ROOM "")
+
+function(primus_tensor_precompiled_header)
+  file(WRITE "${PROJECT_BINARY_DIR}/pch.cpp.in" "// Owner of the precompiled header of all tensor rooms.\n")
+  configure_file("${PROJECT_BINARY_DIR}/pch.cpp.in" "${PROJECT_BINARY_DIR}/tensor_pch.cpp" COPYONLY)
+  add_library(primus_tensor_pch OBJECT "${PROJECT_BINARY_DIR}/tensor_pch.cpp")
+  target_link_libraries(primus_tensor_pch PRIVATE primus_options primus::torch)
+  target_compile_definitions(primus_tensor_pch PRIVATE FMT_HEADER_ONLY)
+  target_include_directories(primus_tensor_pch PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_precompile_headers(primus_tensor_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/tensor_pch.h")
+endfunction()
+
+function(primus_room name kind)
+  cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  set(target primus_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    set(scope PUBLIC)
+    target_link_libraries(${target} PRIVATE primus_options)
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} "${PROJECT_SOURCE_DIR}/src")
+  target_link_libraries(${target} ${scope} ${PRIMUS_PREVIOUS_ROOM} ${ROOM_LIBRARIES})
+  if(kind STREQUAL "TENSORS")
+    target_link_libraries(${target} ${scope} primus::torch)
+    if(sources)
+      if(NOT TARGET primus_tensor_pch)
+        primus_tensor_precompiled_header()
+      endif()
+      target_precompile_headers(${target} REUSE_FROM primus_tensor_pch)
+    endif()
+  endif()
+  # fmt is used from its headers: Debian's in plain rooms, libtorch's copy beside tensors.
+  target_compile_definitions(${target} ${scope} FMT_HEADER_ONLY)
+  set(PRIMUS_PREVIOUS_ROOM ${target} PARENT_SCOPE)
+endfunction()

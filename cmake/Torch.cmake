@@ -1,0 +1,36 @@
+# Finds libtorch and offers it as the target `primus::torch`.
+#
+# TORCH_DIR (cache or environment) is a folder that holds include/ and lib/: the `torch` folder of an
+# installed wheel, or an unpacked libtorch. Without it, the wheel in ./.venv (made by tools/setup.sh) is used.
+# Torch's own CMake package is not: with a CUDA wheel it wants a CUDA toolkit that linking does not need.
+
+set(TORCH_DIR "$ENV{TORCH_DIR}" CACHE PATH "Folder with libtorch's include/ and lib/")
+if(NOT TORCH_DIR)
+  file(GLOB _wheels "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+  if(_wheels)
+    list(GET _wheels 0 TORCH_DIR)
+  endif()
+endif()
+if(NOT EXISTS "${TORCH_DIR}/include/ATen/core/Tensor.h")
+  message(FATAL_ERROR "libtorch not found (TORCH_DIR='${TORCH_DIR}'). "
+                      "Run tools/setup.sh, or set TORCH_DIR to a folder with libtorch's include/ and lib/.")
+endif()
+
+file(STRINGS "${TORCH_DIR}/include/torch/headeronly/version.h" _version_lines REGEX "define TORCH_VERSION_M(AJOR|INOR)")
+string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" TORCH_VERSION "${_version_lines}")
+
+add_library(primus_torch INTERFACE)
+add_library(primus::torch ALIAS primus_torch)
+target_include_directories(primus_torch SYSTEM INTERFACE "${TORCH_DIR}/include" "${TORCH_DIR}/include/torch/csrc/api/include")
+target_link_directories(primus_torch INTERFACE "${TORCH_DIR}/lib")
+target_link_options(primus_torch INTERFACE "-Wl,-rpath,${TORCH_DIR}/lib" "-Wl,--no-as-needed")
+set(_libraries torch torch_cpu c10)
+foreach(_gpu_library torch_cuda c10_cuda torch_hip c10_hip)
+  if(EXISTS "${TORCH_DIR}/lib/lib${_gpu_library}.so")
+    list(APPEND _libraries ${_gpu_library})
+  endif()
+endforeach()
+target_link_libraries(primus_torch INTERFACE ${_libraries})
+# c10d's headers hide themselves unless told that they were built.
+target_compile_definitions(primus_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+message(STATUS "libtorch ${TORCH_VERSION} in ${TORCH_DIR}")

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+namespace primus::cli {
+
+/// Each adds one subcommand, with its options and the callback that runs it, and lives in a file of its name.
+
+}  // namespace primus::cli

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace primus::cli {
+
+/// Runs the command named on the command line. Returns the exit code: 0 done, 1 failed while running, 2 bad
+/// input. No exception leaves this function; a failure is one message on stderr.
+int run(int argc, char** argv);
+
+}  // namespace primus::cli

@@ -1,0 +1,138 @@
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "core/error.h"
+
+namespace primus {
+
+namespace fs = std::filesystem;
+
+FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  if (this != &other) {
+    close();
+    descriptor_ = std::exchange(other.descriptor_, -1);
+  }
+  return *this;
+}
+
+FileDescriptor::~FileDescriptor() { close(); }
+
+void FileDescriptor::close() {
+  if (valid()) ::close(std::exchange(descriptor_, -1));
+}
+
+namespace {
+
+FileDescriptor open_for_reading(const fs::path& path) {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) {
+    const int error_number = errno;
+    throw UserError(
+        fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(error_number)));
+  }
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) throw SystemError("cannot stat " + path.string(), errno);
+  if (!S_ISREG(status.st_mode))
+    throw UserError(fmt::format("cannot read {}: not a regular file", path.string()));
+  return file;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  const FileDescriptor file = open_for_reading(path);
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) throw SystemError("cannot stat " + path.string(), errno);
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (address == MAP_FAILED) throw SystemError("cannot map " + path.string(), errno);
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::string read_file(const fs::path& path) {
+  const FileDescriptor file = open_for_reading(path);
+  std::string content;
+  char block[1 << 16];
+  for (;;) {
+    const ssize_t count = ::read(file.get(), block, sizeof block);
+    if (count == 0) return content;
+    if (count > 0) {
+      content.append(block, static_cast<std::size_t>(count));
+    } else if (errno != EINTR) {
+      throw SystemError("cannot read " + path.string(), errno);
+    }
+  }
+}
+
+FileDescriptor open_for_writing(const fs::path& path) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.valid()) throw SystemError("cannot create " + path.string(), errno);
+  return file;
+}
+
+void write_all(const FileDescriptor& file, std::span<const std::byte> bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
+    if (count >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    } else if (errno != EINTR) {
+      throw SystemError("cannot write " + path.string(), errno);
+    }
+  }
+}
+
+void sync_file(const FileDescriptor& file, const fs::path& path) {
+  if (::fsync(file.get()) != 0) throw SystemError("cannot flush " + path.string(), errno);
+}
+
+void sync_directory(const fs::path& path) {
+  const FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) throw SystemError("cannot open directory " + path.string(), errno);
+  sync_file(directory, path);
+}
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  fs::path temporary = path;
+  temporary += fmt::format(".tmp-{}", ::getpid());
+  try {
+    FileDescriptor file = open_for_writing(temporary);
+    write_all(file, std::as_bytes(std::span(content)), temporary);
+    sync_file(file, temporary);
+    file.close();
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+      throw SystemError("cannot replace " + path.string(), errno);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
+  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void make_directories(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw UserError(fmt::format("cannot create directory {}: {}", path.string(), error.message()));
+}
+
+}  // namespace primus

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace primus {
+
+/// Owns a POSIX file descriptor and closes it.
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int descriptor = -1) : descriptor_(descriptor) {}
+  FileDescriptor(FileDescriptor&& other) noexcept;
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+  ~FileDescriptor();
+
+  int get() const { return descriptor_; }
+  bool valid() const { return descriptor_ >= 0; }
+  void close();
+
+ private:
+  int descriptor_;
+};
+
+/// A whole file mapped read-only into memory.
+class MappedFile {
+ public:
+  /// Throws UserError when the file is missing, not a regular file, or unreadable.
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The content of a file. Throws UserError when it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Creates or truncates a file and opens it for writing. Throws SystemError.
+FileDescriptor open_for_writing(const std::filesystem::path& path);
+
+/// Writes all bytes, however often the kernel takes only a part. Throws SystemError naming `path`.
+void write_all(const FileDescriptor& file, std::span<const std::byte> bytes,
+               const std::filesystem::path& path);
+
+/// Waits until a file's content, or a directory's entries, are on the disk. Throws SystemError.
+void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
+void sync_directory(const std::filesystem::path& path);
+
+/// Replaces `path` by `content` so that a reader, or a crash, sees the old file or the new one and nothing
+/// between: temporary file beside it, fsync, rename, fsync of the directory. Throws SystemError.
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// Creates a directory and its parents; fine when it exists. Throws UserError with the system's reason.
+void make_directories(const std::filesystem::path& path);
+
+}  // namespace primus

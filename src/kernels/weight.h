@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+
+#include <functional>
+
+namespace primus::kernels {
+
+/// Where a weight's gradient goes: straight into a buffer, as Megatron's main_grad, instead of into `.grad`.
+///
+/// Every kernel with a weight adds its weight gradient to `main_grad` inside its backward and returns no
+/// gradient for the weight to autograd. The capsule base lets an autograd function keep the sink for its
+/// backward.
+struct GradientSink : torch::CustomClassHolder {
+  /// fp32 (or the reduction's dtype), the weight's shape: a view into the contiguous gradient buffer.
+  at::Tensor main_grad;
+  /// Called after each accumulation, so that a reduction can start while backward goes on. May be empty.
+  std::function<void()> on_accumulated;
+  /// When set, a kernel may hand over the weight-gradient part of its backward to be run later (zero-bubble
+  /// pipelines split backward in this way) instead of computing it at once.
+  std::function<void(std::function<void()>)> defer;
+};
+
+/// A weight as kernels see it.
+struct Weight {
+  /// A leaf that requires grad, in the compute dtype.
+  at::Tensor value;
+  /// Null: the kernel returns the gradient to autograd in the ordinary way (unit tests, parity checks).
+  c10::intrusive_ptr<GradientSink> sink;
+};
+
+}  // namespace primus::kernels

@@ -1,0 +1,120 @@
+#include "parallel/parameter.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <numeric>
+
+#include "core/error.h"
+#include "kernels/random.h"
+
+namespace primus::parallel {
+
+namespace {
+
+std::int64_t product(const std::vector<std::int64_t>& sizes) {
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::vector<std::int64_t> shape_of_shard(const ParameterSpec& spec) {
+  std::vector<std::int64_t> shape = spec.global_shape;
+  const Shard& shard = spec.shard;
+  std::int64_t& length = shape.at(shard.dim);
+  if (length % (static_cast<std::int64_t>(shard.size) * shard.blocks) != 0) {
+    throw UserError(fmt::format(
+        "parameter {}: dimension {} has {} elements, which {} ranks cannot share evenly{}", spec.name,
+        shard.dim, length, shard.size, shard.blocks > 1 ? fmt::format(" in {} blocks", shard.blocks) : ""));
+  }
+  length /= shard.size;
+  return shape;
+}
+
+/// Calls visit(local index, global index) for every element of a piece's rows; rows are contiguous runs.
+template <typename Visit>
+void for_each_run(const ShardPiece& piece, const std::vector<std::int64_t>& local_shape,
+                  const std::vector<std::int64_t>& global_shape, const Visit& visit) {
+  const std::size_t rank = piece.extent.size();
+  const std::int64_t run = piece.extent.back();
+  const std::int64_t runs = product(piece.extent) / std::max<std::int64_t>(run, 1);
+  for (std::int64_t i = 0; i < runs; ++i) {
+    std::int64_t rest = i, local = 0, global = 0, local_stride = local_shape.back(),
+                 global_stride = global_shape.back();
+    for (std::size_t d = rank - 1; d-- > 0;) {
+      const std::int64_t coordinate = rest % piece.extent[d];
+      rest /= piece.extent[d];
+      local += (piece.local_offset[d] + coordinate) * local_stride;
+      global += (piece.global_offset[d] + coordinate) * global_stride;
+      local_stride *= local_shape[d];
+      global_stride *= global_shape[d];
+    }
+    visit(local + piece.local_offset.back(), global + piece.global_offset.back(), run);
+  }
+}
+
+}  // namespace
+
+Parameter::Parameter(ParameterSpec spec, at::ScalarType dtype, const at::Device& device)
+    : spec_(std::move(spec)), local_shape_(shape_of_shard(spec_)) {
+  weight.value = at::empty(local_shape_, at::TensorOptions().dtype(dtype).device(device)).requires_grad_();
+}
+
+std::int64_t Parameter::local_numel() const { return product(local_shape_); }
+
+std::vector<ShardPiece> Parameter::pieces() const {
+  const Shard& shard = spec_.shard;
+  const std::int64_t block = spec_.global_shape[shard.dim] / shard.blocks;
+  const std::int64_t part = block / shard.size;
+  std::vector<ShardPiece> result;
+  for (int b = 0; b < shard.blocks; ++b) {
+    ShardPiece piece;
+    piece.global_offset.assign(local_shape_.size(), 0);
+    piece.local_offset.assign(local_shape_.size(), 0);
+    piece.extent = local_shape_;
+    piece.global_offset[shard.dim] = b * block + shard.rank * part;
+    piece.local_offset[shard.dim] = b * part;
+    piece.extent[shard.dim] = part;
+    result.push_back(std::move(piece));
+    if (shard.size == 1) {
+      result.back().extent = local_shape_;
+      break;
+    }
+  }
+  return result;
+}
+
+void Parameter::initialize(std::uint64_t seed, at::Tensor* float_copy) {
+  const at::NoGradGuard no_grad;
+  at::Tensor values = at::empty(local_shape_, at::kFloat);
+  if (spec_.init.kind == Initializer::Kind::constant) {
+    values.fill_(spec_.init.value);
+  } else {
+    const kernels::RandomStream stream(seed, spec_.name);
+    float* out = values.data_ptr<float>();
+    const double deviation = spec_.init.value;
+    for (const ShardPiece& piece : pieces()) {
+      for_each_run(piece, local_shape_, spec_.global_shape,
+                   [&](std::int64_t local, std::int64_t global, std::int64_t count) {
+                     for (std::int64_t i = 0; i < count; ++i) {
+                       out[local + i] =
+                           static_cast<float>(deviation * kernels::normal_at(stream, global + i));
+                     }
+                   });
+    }
+  }
+  weight.value.copy_(values);
+  if (float_copy != nullptr) *float_copy = values;
+}
+
+Parameter& ParameterSet::add(ParameterSpec spec) {
+  if (find(spec.name) != nullptr) throw Error(fmt::format("parameter {} is defined twice", spec.name));
+  parameters_.push_back(std::make_unique<Parameter>(std::move(spec), dtype_, device_));
+  return *parameters_.back();
+}
+
+Parameter* ParameterSet::find(const std::string& name) const {
+  const auto found = std::find_if(parameters_.begin(), parameters_.end(),
+                                  [&](const auto& parameter) { return parameter->name() == name; });
+  return found == parameters_.end() ? nullptr : found->get();
+}
+
+}  // namespace primus::parallel

@@ -1,0 +1,50 @@
+#include "kernels/random.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace primus::kernels {
+namespace {
+
+TEST(Random, PhiloxAnswersTheKnownVectorsOfRandom123) {
+  using Words = std::array<std::uint32_t, 4>;
+  EXPECT_EQ(philox(0, 0, 0), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox(~0ull, ~0ull, ~0ull), (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(Random, NormalNumbersHaveMeanZeroAndVarianceOne) {
+  const RandomStream stream(1234, "embedding.word_embeddings.weight");
+  constexpr int count = 200000;
+  double sum = 0, sum_of_squares = 0, sum_of_fourths = 0;
+  for (int i = 0; i < count; ++i) {
+    const double x = normal_at(stream, i);
+    sum += x;
+    sum_of_squares += x * x;
+    sum_of_fourths += x * x * x * x;
+  }
+  EXPECT_NEAR(sum / count, 0.0, 0.01);
+  EXPECT_NEAR(sum_of_squares / count, 1.0, 0.015);
+  EXPECT_NEAR(sum_of_fourths / count, 3.0, 0.1);
+}
+
+TEST(Random, StreamsDifferBySeedAndName) {
+  EXPECT_NE(normal_at({1, "a"}, 0), normal_at({1, "b"}, 0));
+  EXPECT_NE(normal_at({1, "a"}, 0), normal_at({2, "a"}, 0));
+  EXPECT_EQ(normal_at({1, "a"}, 7), normal_at({1, "a"}, 7));
+}
+
+TEST(Random, UniformNumbersFillTheUnitInterval) {
+  const RandomStream stream(7, "dropout");
+  double sum = 0;
+  for (int i = 0; i < 100000; ++i) {
+    const double u = uniform_at(stream, i);
+    ASSERT_GE(u, 0.0);
+    ASSERT_LT(u, 1.0);
+    sum += u;
+  }
+  EXPECT_NEAR(sum / 100000, 0.5, 0.005);
+}
+
+}  // namespace
+}  // namespace primus::kernels
