@@ -1,0 +1,35 @@
+# Short names for what a user or developer does most. Everything here can be run twice; the second time is quick.
+
+PRESET ?= release
+JOBS ?= $(shell nproc)
+
+.PHONY: help setup build test pretrain parity bench format format-check asan clean
+
+help:            ## This list
+	@awk -F ':.*## ' '/^[a-z-]+: .*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:           ## Install what is missing: Debian packages, libtorch
+	@tools/setup.sh
+
+build: setup     ## Build everything
+	@tools/build.sh $(PRESET)
+
+test: build      ## Build and run all tests
+	@ctest --preset $(PRESET) -j $(JOBS)
+
+pretrain: setup  ## Train a small Llama on real English text, from nothing
+	@tools/build.sh release --target primus-cli
+	@tools/pretrain.sh $(PRETRAIN_ARGS)
+
+format:          ## Format all sources
+	@tools/format.sh
+
+format-check:    ## Fail when a source is not formatted
+	@tools/format.sh --check
+
+asan: setup      ## Build with address and undefined-behaviour sanitizers and run all tests
+	@tools/build.sh asan
+	@ctest --preset asan -j $(JOBS)
+
+clean:           ## Remove the build folders
+	@rm -rf build

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# From nothing to a trained model: corpus, tokenizer, token file, training, a sample. Arguments go to the training.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+config=examples/megatron/configs/CPU/llama_tiny-pretrain.yaml
+data=data/bible
+cli=./primus-cli
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+if [ ! -e "$data/corpus.jsonl" ]; then
+  step "Corpus: the King James Bible, a chapter a document"
+  mkdir -p "$data"
+  bible -f gen1:1-rev22:21 | tools/bible_to_jsonl.py > "$data/corpus.jsonl.tmp"
+  mv "$data/corpus.jsonl.tmp" "$data/corpus.jsonl"
+fi
+if [ ! -e "$data/tokenizer/tokenizer.json" ]; then
+  step "Tokenizer: byte-level BPE with 4,096 entries"
+  $cli tokenizer train --input "$data/corpus.jsonl" --json_key text --vocab_size 4096 --output "$data/tokenizer"
+fi
+if [ ! -e "$data/corpus_text_document.idx" ]; then
+  step "Token file in Megatron's format"
+  $cli data preprocess --input "$data/corpus.jsonl" --output_prefix "$data/corpus" \
+    --tokenizer_type HuggingFaceTokenizer --tokenizer_model "$data/tokenizer" --append_eod
+fi
+
+step "Training"
+$cli train pretrain --config "$config" "$@"
