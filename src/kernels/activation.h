@@ -1,0 +1,25 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+#include "kernels/options.h"
+#include "kernels/weight.h"
+
+namespace primus::kernels {
+
+enum class Activation { gelu, gelu_tanh, relu, squared_relu, silu, swiglu, geglu };
+
+/// Whether the activation halves the width: act(gate) · up of [gate f ; up f].
+bool is_gated(Activation kind);
+
+/// The MLP's activation of x + bias. x [..., f], or [..., 2f] with the gate first for the gated kinds;
+/// bias of x's last size. Computed in fp32; returns [..., f] in x's dtype.
+///   gelu         x·Φ(x)                       gelu_tanh    its tanh approximation (GPT-2, Megatron's fused)
+///   relu         max(x, 0)                    squared_relu max(x, 0)²           silu  x·σ(x)
+///   swiglu       silu(gate) · up              geglu        gelu(gate) · up (Shazeer, 2020)
+at::Tensor activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
+                      const KernelOptions& options = {});
+
+}  // namespace primus::kernels
