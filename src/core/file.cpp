@@ -101,6 +101,19 @@ void write_all(const FileDescriptor& file, std::span<const std::byte> bytes, con
   }
 }
 
+void write_all_at(const FileDescriptor& file, std::span<const std::byte> bytes, std::uint64_t offset,
+                  const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      offset += static_cast<std::uint64_t>(count);
+    } else if (errno != EINTR) {
+      throw SystemError("cannot write " + path.string(), errno);
+    }
+  }
+}
+
 void sync_file(const FileDescriptor& file, const fs::path& path) {
   if (::fsync(file.get()) != 0) throw SystemError("cannot flush " + path.string(), errno);
 }

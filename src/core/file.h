@@ -52,6 +52,9 @@ FileDescriptor open_for_writing(const std::filesystem::path& path);
 /// Writes all bytes, however often the kernel takes only a part. Throws SystemError naming `path`.
 void write_all(const FileDescriptor& file, std::span<const std::byte> bytes,
                const std::filesystem::path& path);
+/// The same from byte `offset` of the file on, wherever its position is.
+void write_all_at(const FileDescriptor& file, std::span<const std::byte> bytes, std::uint64_t offset,
+                  const std::filesystem::path& path);
 
 /// Waits until a file's content, or a directory's entries, are on the disk. Throws SystemError.
 void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
