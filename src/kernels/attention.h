@@ -33,15 +33,15 @@ struct AttentionInputs {
   at::Tensor value;
   /// int32 [s, b] and [t, b]: which document of its sample a token belongs to; a query sees keys of its own
   /// document only (reset_attention_mask). Undefined: one document.
-  at::Tensor query_documents;
-  at::Tensor key_documents;
+  at::Tensor query_documents = {};
+  at::Tensor key_documents = {};
 };
 
 /// Dropout of attention probabilities: element (query i of sample j, head, key) has index
 /// (token_index[i, j] · columns + first_column + head) · keys + first_key + key; columns count heads.
 struct AttentionDropout {
   double p = 0.0;
-  DropoutKey key;
+  DropoutKey key = {};
   std::int64_t first_key = 0;
   /// Keys of the whole sequence; 0: those given.
   std::int64_t keys = 0;

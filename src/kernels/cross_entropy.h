@@ -23,7 +23,7 @@ struct LogitStatistics {
 struct VocabularyShard {
   std::int64_t first = 0;
   /// Replaces statistics of the columns here by those of all columns (collectives); empty: all are here.
-  std::function<void(LogitStatistics&)> combine;
+  std::function<void(LogitStatistics&)> combine = {};
 };
 
 /// Cross entropy in nats, log Σexp(logits) - logits[label], computed in fp32. logits [s, b, v], labels int64

@@ -24,7 +24,7 @@ struct RopeConfig {
   double base = 10000.0;
   /// Positions are divided by this (rotary_seq_len_interpolation_factor).
   double interpolation_factor = 1.0;
-  std::optional<LlamaRopeScaling> llama_scaling;
+  std::optional<LlamaRopeScaling> llama_scaling = {};
   /// false: element i turns with element i + dim/2 (Llama as Hugging Face stores it). true: elements 2i and
   /// 2i + 1 turn together (rotary_interleaved).
   bool interleaved = false;

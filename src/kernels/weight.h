@@ -4,6 +4,7 @@
 #include <ATen/core/ivalue.h>
 
 #include <functional>
+#include <optional>
 
 namespace primus::kernels {
 
@@ -29,5 +30,20 @@ struct Weight {
   /// Null: the kernel returns the gradient to autograd in the ordinary way (unit tests, parity checks).
   c10::intrusive_ptr<GradientSink> sink;
 };
+
+/// Adds a weight's gradient to its sink and returns an undefined tensor, which tells autograd that there is
+/// nothing left to do; without a sink returns the gradient. Every kernel's backward ends in this.
+at::Tensor deliver_gradient(const c10::intrusive_ptr<GradientSink>& sink, const at::Tensor& gradient);
+
+/// The value of a weight that may be absent, in the form that autograd functions take.
+std::optional<at::Tensor> value_of(const std::optional<Weight>& weight);
+
+/// The weight's value, in the autograd graph such that its gradient is delivered to its sink: lets a
+/// composite of ordinary ATen operators use a weight.
+at::Tensor tracked(const Weight& weight);
+
+/// A sink as an autograd function's context stores it (`ctx->saved_data`); null is kept as null.
+c10::IValue pack_sink(const c10::intrusive_ptr<GradientSink>& sink);
+c10::intrusive_ptr<GradientSink> unpack_sink(const c10::IValue& packed);
 
 }  // namespace primus::kernels

@@ -1,0 +1,79 @@
+#include "kernels/linear.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace primus::kernels {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+/// Leading dimensions as one: [..., n] -> [rows, n].
+at::Tensor as_rows(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
+
+at::Tensor compute_weight_gradient(const at::Tensor& dy, const at::Tensor& x,
+                                   const c10::intrusive_ptr<GradientSink>& sink) {
+  const at::Tensor dy_columns = as_rows(dy).t();
+  if (sink != nullptr && sink->main_grad.scalar_type() == dy.scalar_type()) {
+    sink->main_grad.addmm_(dy_columns, as_rows(x));
+    if (sink->on_accumulated) sink->on_accumulated();
+    return {};
+  }
+  return deliver_gradient(sink, at::mm(dy_columns, as_rows(x)));
+}
+
+struct Linear : torch::autograd::Function<Linear> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias,
+                            const c10::intrusive_ptr<GradientSink>& weight_sink,
+                            const c10::intrusive_ptr<GradientSink>& bias_sink, const KernelOptions& options) {
+    ctx->save_for_backward({x, weight});
+    ctx->saved_data["weight_sink"] = pack_sink(weight_sink);
+    ctx->saved_data["bias_sink"] = pack_sink(bias_sink);
+    ctx->saved_data["fused"] = options.fused_linear;
+    ctx->saved_data["has_bias"] = bias.has_value();
+    return at::linear(x, weight, bias);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const at::Tensor& dy = gradients[0];
+    const variable_list saved = ctx->get_saved_variables();
+    const KernelOptions options{.fused_linear = ctx->saved_data["fused"].toBool()};
+    variable_list result(6);
+    if (ctx->needs_input_grad(0)) result[0] = linear_input_gradient(dy, saved[1], options);
+    if (ctx->needs_input_grad(1)) {
+      const auto sink = unpack_sink(ctx->saved_data["weight_sink"]);
+      result[1] = linear_weight_gradient(dy, saved[0], sink, options);
+    }
+    if (ctx->saved_data["has_bias"].toBool() && ctx->needs_input_grad(2)) {
+      result[2] = deliver_gradient(unpack_sink(ctx->saved_data["bias_sink"]), as_rows(dy).sum(0));
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, const Weight& weight, const std::optional<Weight>& bias,
+                  const KernelOptions& options) {
+  const auto bias_sink = bias ? bias->sink : nullptr;
+  return Linear::apply(x, weight.value, value_of(bias), weight.sink, bias_sink, options);
+}
+
+at::Tensor linear_input_gradient(const at::Tensor& dy, const at::Tensor& weight, const KernelOptions&) {
+  return at::matmul(dy, weight);
+}
+
+at::Tensor linear_weight_gradient(const at::Tensor& dy, const at::Tensor& x,
+                                  const c10::intrusive_ptr<GradientSink>& sink, const KernelOptions&) {
+  if (sink != nullptr && sink->defer) {
+    sink->defer([dy, x, sink] { compute_weight_gradient(dy, x, sink); });
+    return {};
+  }
+  return compute_weight_gradient(dy, x, sink);
+}
+
+}  // namespace primus::kernels
