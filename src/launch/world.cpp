@@ -1,0 +1,180 @@
+#include "launch/world.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace primus::launch {
+
+namespace {
+
+constexpr int highest = std::numeric_limits<int>::max();
+constexpr int highest_port = 65535;
+
+/// Typed reading of one environment.
+class Reader {
+ public:
+  explicit Reader(const Environment& environment) : environment_(environment) {}
+
+  bool has(const std::string& name) const { return text(name).has_value(); }
+
+  std::optional<std::string> text(const std::string& name) const {
+    auto value = environment_(name);
+    if (value && value->empty()) value.reset();
+    return value;
+  }
+
+  int number(const std::string& name, int low, int high) const {
+    const auto value = text(name);
+    if (!value) throw_user_error("{} is not set in the environment", name);
+    return parse_number(name, *value, low, high);
+  }
+
+  int number_or(const std::string& name, int fallback, int low, int high) const {
+    return has(name) ? number(name, low, high) : fallback;
+  }
+
+ private:
+  const Environment& environment_;
+};
+
+/// Names of the variables that one launcher sets.
+struct Names {
+  Starter starter;
+  const char* rank;
+  const char* size;
+  const char* local_rank;
+  const char* local_size;
+};
+
+constexpr Names torchrun_names = {Starter::torchrun, "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"};
+constexpr Names open_mpi_names = {Starter::open_mpi, "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
+                                  "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"};
+constexpr Names pmi_names = {Starter::pmi, "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"};
+// SLURM_STEP_NUM_TASKS exists only inside a step: a program in the batch script itself is alone.
+constexpr Names slurm_names = {Starter::slurm, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID",
+                               "SLURM_STEP_TASKS_PER_NODE"};
+
+/// "4(x2),3": tasks on each node of a Slurm step; the first number serves all nodes, as ranks are laid out
+/// evenly or refused later.
+int tasks_on_node(const std::string& text) {
+  return parse_number("SLURM_STEP_TASKS_PER_NODE", text.substr(0, text.find_first_of("(,")), 1, highest);
+}
+
+int local_size_of(const Names& names, const Reader& reader) {
+  if (names.starter == Starter::slurm) {
+    const auto tasks = reader.text(names.local_size);
+    return tasks ? tasks_on_node(*tasks) : 1;
+  }
+  return reader.number_or(names.local_size, 1, 1, highest);
+}
+
+/// A port of the job's own, so that two jobs on one machine do not meet: any process of the job finds the
+/// same number, from the job's name.
+int port_of_job(const std::string& job) {
+  constexpr int first = 20000, count = 12000;
+  return first + static_cast<int>(stable_hash(job) % count);
+}
+
+std::string default_address(const World& world, const Reader& reader) {
+  if (world.local_size >= world.size) return "127.0.0.1";
+  if (world.starter == Starter::slurm) {
+    const auto nodes = reader.text("SLURM_STEP_NODELIST");
+    if (nodes) return first_host(*nodes);
+  }
+  // torchrun always sets it; the original's default keeps one-process-per-node starts by hand working.
+  if (world.starter == Starter::torchrun) return "127.0.0.1";
+  throw_user_error(
+      "MASTER_ADDR is not set: {} ranks run on several machines and need the address of the first one",
+      world.size);
+}
+
+int default_port(const World& world, const Reader& reader) {
+  const char* job_variable = nullptr;
+  if (world.starter == Starter::slurm) job_variable = "SLURM_JOB_ID";
+  if (world.starter == Starter::open_mpi) job_variable = "PMIX_NAMESPACE";
+  const auto job = job_variable != nullptr ? reader.text(job_variable) : std::nullopt;
+  return job ? port_of_job(*job + reader.text("SLURM_STEP_ID").value_or("")) : World{}.master_port;
+}
+
+World read_world(const Names& names, const Reader& reader) {
+  World world;
+  world.starter = names.starter;
+  world.size = reader.number(names.size, 1, highest);
+  world.rank = reader.number(names.rank, 0, world.size - 1);
+  world.local_size = local_size_of(names, reader);
+  world.local_rank = reader.number_or(names.local_rank, 0, 0, highest);
+  if (world.local_size > world.size) {
+    throw_user_error("{} is {}, more than all {} ranks ({})", names.local_size, world.local_size, world.size,
+                     names.size);
+  }
+  world.master_address = reader.text("MASTER_ADDR").value_or("");
+  if (world.master_address.empty()) world.master_address = default_address(world, reader);
+  world.master_port =
+      reader.has("MASTER_PORT") ? reader.number("MASTER_PORT", 1, highest_port) : default_port(world, reader);
+  return world;
+}
+
+}  // namespace
+
+std::string_view to_string(Starter starter) {
+  switch (starter) {
+    case Starter::nobody: return "alone";
+    case Starter::torchrun: return "torchrun";
+    case Starter::slurm: return "slurm";
+    case Starter::open_mpi: return "mpirun";
+    case Starter::pmi: return "pmi";
+  }
+  return "";
+}
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+}
+
+int parse_number(const std::string& name, const std::string& text, int low, int high) {
+  int value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || text.empty()) {
+    throw_user_error("{}={} is not a whole number", name, text);
+  }
+  if (value < low || value > high) {
+    throw_user_error("{}={} is out of range: {}", name, text,
+                     high == highest ? fmt::format("it must be at least {}", low)
+                                     : fmt::format("it must lie in {} to {}", low, high));
+  }
+  return value;
+}
+
+std::string first_host(std::string_view node_list) {
+  const std::size_t stop = node_list.find_first_of(",[");
+  if (stop == std::string_view::npos || node_list[stop] == ',') {
+    if (node_list.substr(0, stop).empty()) throw_user_error("empty host in the node list '{}'", node_list);
+    return std::string(node_list.substr(0, stop));
+  }
+  const std::size_t close = node_list.find(']', stop);
+  if (close == std::string_view::npos) throw_user_error("missing ']' in the node list '{}'", node_list);
+  const std::string_view ranges = node_list.substr(stop + 1, close - stop - 1);
+  const std::string_view first = ranges.substr(0, ranges.find_first_of("-,"));
+  if (first.empty()) throw_user_error("empty range in the node list '{}'", node_list);
+  const std::string_view rest = node_list.substr(close + 1);
+  return fmt::format("{}{}{}", node_list.substr(0, stop), first, rest.substr(0, rest.find(',')));
+}
+
+World world_from_environment(const Environment& environment) {
+  const Reader reader(environment);
+  if (reader.has("RANK") || reader.has("WORLD_SIZE")) return read_world(torchrun_names, reader);
+  for (const Names& names : {open_mpi_names, pmi_names, slurm_names}) {
+    if (reader.has(names.rank) && reader.has(names.size)) return read_world(names, reader);
+  }
+  return {};
+}
+
+}  // namespace primus::launch

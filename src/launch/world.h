@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace primus::launch {
+
+/// Who started this process, as far as its environment tells.
+enum class Starter { nobody, torchrun, slurm, open_mpi, pmi };
+
+std::string_view to_string(Starter starter);
+
+/// This process's place among all processes of the run.
+struct World {
+  int rank = 0;
+  int size = 1;
+  /// Place among the processes of this machine.
+  int local_rank = 0;
+  int local_size = 1;
+  /// Where rank 0 serves the rendezvous store.
+  std::string master_address = "127.0.0.1";
+  int master_port = 1234;
+  Starter starter = Starter::nobody;
+};
+
+/// How variables are looked up; tests pass a map.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+Environment process_environment();
+
+/// Reads the world from the variables of torchrun (RANK, WORLD_SIZE, ...; our own launcher sets the same),
+/// mpirun (OMPI_COMM_WORLD_*), a PMI launcher (PMI_*) or a Slurm step (SLURM_*), in this order: what stands
+/// nearer to the process wins. Without any of them the process is alone. Throws UserError that names the
+/// variable when one is missing, no number, or out of range.
+World world_from_environment(const Environment& environment = process_environment());
+
+/// The first host of a Slurm node list: "gpu[007-009,12],login" gives "gpu007". Throws UserError for a list
+/// that does not parse.
+std::string first_host(std::string_view node_list);
+
+/// The value of a whole number within [low, high]; throws UserError that names the variable otherwise.
+int parse_number(const std::string& name, const std::string& text, int low, int high);
+
+}  // namespace primus::launch

@@ -1,0 +1,244 @@
+#include "parallel/communicator.h"
+
+#include <c10/util/Logging.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <thread>
+
+#include "core/error.h"
+#include "parallel/group.h"
+
+namespace primus::parallel {
+
+namespace {
+
+/// Keys of the store. A verdict starts with `accepted` or is the reason of the refusal.
+constexpr const char* verdict_key = "verdict";
+constexpr const char* heard_key = "heard";
+constexpr std::string_view accepted = "ok ";
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::string text_at(c10d::Store& store, const std::string& key) {
+  const std::vector<std::uint8_t> bytes = store.get(key);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string hello_key(int rank) { return fmt::format("hello/{}", rank); }
+
+std::string host_name() {
+  char name[256] = "?";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string environment_text(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// libtorch prints the stack of every lost connection as a warning. Whoever meets the failure says it in one
+/// line, so those are shown only when asked for.
+void quieten_libtorch() {
+  if (environment_text("TORCH_CPP_LOG_LEVEL").empty()) {
+    constexpr int errors_only = 2;
+    FLAGS_caffe2_log_level = errors_only;
+  } else {
+    c10::initLogging();
+  }
+}
+
+/// The descriptor of a socket that the launcher already listens on for rank 0, so that nobody else can take
+/// the port in between.
+std::optional<int> inherited_listener() {
+  const std::string text = environment_text("PRIMUS_STORE_DESCRIPTOR");
+  if (text.empty()) return std::nullopt;
+  return launch::parse_number("PRIMUS_STORE_DESCRIPTOR", text, 0, 1 << 20);
+}
+
+c10::intrusive_ptr<c10d::Store> open_store(const launch::World& world, const JoinOptions& options) {
+  c10d::TCPStoreOptions store;
+  store.port = static_cast<std::uint16_t>(world.master_port);
+  // torchrun's agent may serve the store itself; then rank 0 is a client like all others.
+  const bool served = environment_text("TORCHELASTIC_USE_AGENT_STORE") == "True";
+  store.isServer = world.rank == 0 && !served;
+  store.waitWorkers = false;
+  store.timeout = options.rendezvous_timeout;
+  if (store.isServer) store.masterListenFd = inherited_listener();
+  try {
+    return c10::make_intrusive<c10d::TCPStore>(world.master_address, store);
+  } catch (const std::exception& error) {
+    const std::string_view what = error.what();
+    if (store.isServer && what.find("EADDRINUSE") != std::string_view::npos) {
+      throw UserError(
+          fmt::format("port {} is in use on this machine: choose another MASTER_PORT", world.master_port));
+    }
+    throw UserError(fmt::format("rank {} cannot {} {}:{} ({}): check MASTER_ADDR and MASTER_PORT", world.rank,
+                                store.isServer ? "serve the rendezvous at" : "reach rank 0 at",
+                                world.master_address, world.master_port,
+                                what.substr(0, std::min<std::size_t>(what.find('\n'), 200))));
+  }
+}
+
+}  // namespace
+
+Communicator::Communicator(const launch::World& world, const JoinOptions& options)
+    : world_(world), options_(options) {
+  const std::string board = environment_text(launch::status_board_variable);
+  const std::size_t colon = board.find(':');
+  if (colon != std::string::npos) {
+    board_.emplace(launch::StatusBoard::attach(
+        launch::parse_number(launch::status_board_variable, board.substr(0, colon), 0, 1 << 20)));
+    board_slot_ =
+        launch::parse_number(launch::status_board_variable, board.substr(colon + 1), 0, board_->slots() - 1);
+    board_->set_patience(board_slot_, options.timeout);
+  }
+}
+
+Communicator::~Communicator() = default;
+
+std::shared_ptr<Communicator> Communicator::join(const launch::World& world, const JoinOptions& options) {
+  std::shared_ptr<Communicator> communicator(new Communicator(world, options));
+  if (world.size > 1) {
+    communicator->meet();
+    communicator->agree();
+    communicator->transport_ = std::make_unique<Transport>(options.device, world.master_address);
+  }
+  communicator->heartbeat("starting");
+  return communicator;
+}
+
+void Communicator::meet() {
+  quieten_libtorch();
+  const Mark mark(*this,
+                  fmt::format("connecting to rank 0 at {}:{}", world_.master_address, world_.master_port));
+  // Each attempt of an elastic job meets in a place of its own, should the store outlive the attempt.
+  const std::string attempt = fmt::format("primus/{}/{}", environment_text("TORCHELASTIC_RUN_ID"),
+                                          environment_text("TORCHELASTIC_RESTART_COUNT"));
+  store_ = c10::make_intrusive<c10d::PrefixStore>(attempt, open_store(world_, options_));
+}
+
+/// Empty when a rank that said `hello` belongs to this run, else what is wrong with it.
+std::string Communicator::problem_of(const std::string& hello) const {
+  const auto other = nlohmann::json::parse(hello);
+  const int rank = other.at("rank");
+  if (other.at("size") != world_.size) {
+    return fmt::format("rank {} on {} was started for {} ranks, rank 0 for {}", rank,
+                       other.at("host").get<std::string>(), other.at("size").get<int>(), world_.size);
+  }
+  if (other.at("fingerprint") != options_.fingerprint) {
+    return fmt::format(
+        "rank {} on {} was started with another configuration than rank 0: start all ranks with the same "
+        "file, overrides and environment",
+        rank, other.at("host").get<std::string>());
+  }
+  return "";
+}
+
+void Communicator::agree() {
+  const Mark mark(*this, "waiting for all ranks to appear");
+  const nlohmann::json hello = {{"rank", world_.rank},
+                                {"size", world_.size},
+                                {"host", host_name()},
+                                {"fingerprint", options_.fingerprint}};
+  if (store_->add(fmt::format("claim/{}", world_.rank), 1) > 1) {
+    throw UserError(fmt::format("two processes were started as rank {}", world_.rank));
+  }
+  store_->set(hello_key(world_.rank), bytes_of(hello.dump()));
+
+  if (world_.rank == 0) store_->set(verdict_key, bytes_of(judge_all()));
+  std::string verdict;
+  try {
+    // Rank 0 gives its verdict after its own time-out, so the others wait a little longer.
+    store_->wait({verdict_key}, options_.rendezvous_timeout + std::chrono::seconds(10));
+    verdict = text_at(*store_, verdict_key);
+    store_->add(heard_key, 1);
+  } catch (const std::exception&) {
+    throw UserError(fmt::format("rank {} lost rank 0 while waiting for the others to appear", world_.rank));
+  }
+  if (verdict == fmt::format("{}{}", accepted, world_.size)) return;
+  if (world_.rank == 0) wait_until_heard();
+  if (!verdict.starts_with(accepted)) throw UserError(verdict);
+  throw UserError(fmt::format("rank {} was started for {} ranks, rank 0 for {}", world_.rank, world_.size,
+                              verdict.substr(accepted.size())));
+}
+
+/// Rank 0's judgement of all the others: whether they came, and whether they belong to this run.
+std::string Communicator::judge_all() const {
+  using std::chrono::milliseconds;
+  const auto deadline = std::chrono::steady_clock::now() + options_.rendezvous_timeout;
+  std::vector<int> missing;
+  for (int rank = 1; rank < world_.size; ++rank) {
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+    try {
+      store_->wait({hello_key(rank)}, std::max(left, milliseconds(1)));
+    } catch (const std::exception&) {
+      missing.push_back(rank);
+      continue;
+    }
+    const std::string problem = problem_of(text_at(*store_, hello_key(rank)));
+    if (!problem.empty()) return problem;
+  }
+  if (missing.empty()) return fmt::format("{}{}", accepted, world_.size);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.rendezvous_timeout);
+  return fmt::format("{} of {} ranks did not appear within {} s: ranks {}", missing.size(), world_.size,
+                     seconds.count(), fmt::join(missing, " "));
+}
+
+/// Keeps rank 0's store open, after a refusal, until the ranks that are there have read it (at most 2 s).
+void Communicator::wait_until_heard() const {
+  constexpr int attempts = 100;
+  const auto there = [this] {
+    int count = 0;
+    for (int rank = 0; rank < world_.size; ++rank) count += store_->check({hello_key(rank)}) ? 1 : 0;
+    return count;
+  };
+  for (int i = 0; i < attempts && store_->add(heard_key, 0) < there(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+Group Communicator::group(const std::string& name, const std::vector<int>& ranks) {
+  return Group(shared_from_this(), name, ranks);
+}
+
+void Communicator::heartbeat(const std::string& text) {
+  if (!board_) return;
+  board_->add_progress(board_slot_);
+  const std::lock_guard lock(mutex_);
+  last_text_ = text;
+  publish();
+}
+
+void Communicator::publish() {
+  if (active_.empty()) {
+    board_->say(board_slot_, last_text_);
+    return;
+  }
+  std::vector<std::string_view> texts;
+  for (const auto& [id, text] : active_) texts.push_back(text);
+  board_->say(board_slot_, fmt::format("{}; {}", fmt::join(texts, " and "), last_text_));
+}
+
+Communicator::Mark::Mark(Communicator& communicator, std::string text) : communicator_(communicator), id_(0) {
+  if (!communicator_.board_) return;
+  const std::lock_guard lock(communicator_.mutex_);
+  id_ = communicator_.next_mark_++;
+  communicator_.active_.emplace(id_, std::move(text));
+  communicator_.publish();
+}
+
+Communicator::Mark::~Mark() {
+  if (!communicator_.board_) return;
+  communicator_.board_->add_progress(communicator_.board_slot_);
+  const std::lock_guard lock(communicator_.mutex_);
+  communicator_.active_.erase(id_);
+  communicator_.publish();
+}
+
+}  // namespace primus::parallel

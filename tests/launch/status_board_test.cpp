@@ -1,0 +1,66 @@
+#include "launch/status_board.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#include "core/error.h"
+
+namespace primus::launch {
+namespace {
+
+TEST(StatusBoard, AChildsWordsOutliveIt) {
+  const StatusBoard board = StatusBoard::create(2);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    StatusBoard mine = StatusBoard::attach(board.descriptor());
+    mine.set_patience(1, std::chrono::seconds(5));
+    mine.add_progress(1);
+    mine.say(1, "in all_reduce");
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+  const RankStatus status = board.read(1);
+  EXPECT_EQ(status.text, "in all_reduce");
+  EXPECT_EQ(status.progress, 1u);
+  EXPECT_EQ(status.patience, std::chrono::seconds(5));
+  EXPECT_LT(status.since, std::chrono::seconds(30));
+  EXPECT_EQ(board.read(0).text, "");
+}
+
+TEST(StatusBoard, LongTextsAreCutAndClearForgets) {
+  StatusBoard board = StatusBoard::create(1);
+  board.say(0, std::string(1000, 'x'));
+  EXPECT_EQ(board.read(0).text, std::string(239, 'x'));
+  board.clear(0);
+  EXPECT_EQ(board.read(0).text, "");
+}
+
+TEST(StatusBoard, AReaderNeverSeesHalfAText) {
+  StatusBoard board = StatusBoard::create(1);
+  const std::string a(200, 'a'), b(200, 'b');
+  board.say(0, a);
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; i < 20000; ++i) board.say(0, i % 2 == 0 ? b : a);
+    done = true;
+  });
+  while (!done) {
+    const std::string text = board.read(0).text;
+    ASSERT_TRUE(text == a || text == b) << text;
+  }
+  writer.join();
+}
+
+TEST(StatusBoard, RefusesWhatIsNoBoard) {
+  const StatusBoard board = StatusBoard::create(1);
+  EXPECT_THROW(board.read(1), Error);
+  EXPECT_THROW(StatusBoard::attach(9999), Error);
+}
+
+}  // namespace
+}  // namespace primus::launch

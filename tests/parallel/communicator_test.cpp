@@ -1,0 +1,74 @@
+#include "parallel/communicator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "core/error.h"
+#include "tests/parallel/ranks.h"
+
+namespace primus::parallel {
+namespace {
+
+using testing::HasSubstr;
+
+const auto nothing = [](const std::shared_ptr<Communicator>&) {};
+
+TEST(Communicator, RanksWithOneFingerprintJoin) {
+  RankOptions options{.ranks = 3};
+  options.join.fingerprint = "same";
+  for (const RankResult& result : run_ranks_to_end(options, nothing)) EXPECT_TRUE(result.passed);
+}
+
+TEST(Communicator, EveryRankHearsOfAnotherConfiguration) {
+  RankOptions options{.ranks = 3};
+  options.adjust = [](launch::World& world, JoinOptions& join) {
+    join.fingerprint = world.rank == 2 ? "other" : "same";
+  };
+  for (const RankResult& result : run_ranks_to_end(options, nothing)) {
+    EXPECT_THAT(result.error, HasSubstr("rank 2 on"));
+    EXPECT_THAT(result.error, HasSubstr("was started with another configuration than rank 0"));
+  }
+}
+
+TEST(Communicator, ContradictingWorldSizesAreRefused) {
+  RankOptions options{.ranks = 2};
+  options.adjust = [](launch::World& world, JoinOptions&) {
+    if (world.rank == 1) world.size = 4;
+  };
+  const auto results = run_ranks_to_end(options, nothing);
+  EXPECT_THAT(results[0].error, HasSubstr("was started for 4 ranks, rank 0 for 2"));
+  EXPECT_THAT(results[1].error, HasSubstr("was started for 4 ranks, rank 0 for 2"));
+}
+
+TEST(Communicator, MissingRanksAreNamed) {
+  RankOptions options{.ranks = 2};
+  options.join.rendezvous_timeout = std::chrono::milliseconds(600);
+  options.adjust = [](launch::World& world, JoinOptions&) { world.size = 4; };
+  for (const RankResult& result : run_ranks_to_end(options, nothing)) {
+    EXPECT_THAT(result.error, HasSubstr("2 of 4 ranks did not appear"));
+    EXPECT_THAT(result.error, HasSubstr("ranks 2 3"));
+  }
+}
+
+TEST(Communicator, TwoProcessesWithOneRankAreRefused) {
+  RankOptions options{.ranks = 3};
+  options.join.rendezvous_timeout = std::chrono::milliseconds(600);
+  options.adjust = [](launch::World& world, JoinOptions&) {
+    if (world.rank == 2) world.rank = 1;
+  };
+  const auto results = run_ranks_to_end(options, nothing);
+  const bool named = results[1].error == "two processes were started as rank 1" ||
+                     results[2].error == "two processes were started as rank 1";
+  EXPECT_TRUE(named);
+  EXPECT_FALSE(results[0].passed);
+}
+
+TEST(Communicator, AnAddressWithoutRouteOrNameIsSaid) {
+  EXPECT_EQ(local_address_towards("127.0.0.1"), "127.0.0.1");
+  EXPECT_THROW(local_address_towards("no-such-host.invalid"), UserError);
+}
+
+}  // namespace
+}  // namespace primus::parallel
