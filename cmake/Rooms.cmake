@@ -19,6 +19,7 @@ endfunction()
 function(primus_room name kind)
   cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/isa/[^/]*$")  # built by primus_isa_sources
   set(target primus_${name})
   if(sources)
     add_library(${target} STATIC ${sources})

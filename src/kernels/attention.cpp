@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/compute_dtype.h"
+#include "kernels/cpu/attention.h"
 
 namespace primus::kernels {
 
@@ -110,12 +111,9 @@ AttentionOutput reference_forward(const AttentionInputs& inputs, const Attention
 
 /// With P the probabilities (normalised over all keys) and O the context: dS = P ∘ (dO·Vᵀ - rowsum(dO ∘ O)).
 /// Dropout's factors stand between P and O; the row sum already holds them.
-AttentionGradients reference_backward(const at::Tensor& context_gradient, const AttentionInputs& inputs,
-                                      const AttentionOutput& output, const AttentionConfig& config,
-                                      const AttentionDropout& dropout) {
-  AttentionGradients gradients{at::empty_like(inputs.query, at::MemoryFormat::Contiguous),
-                               at::empty_like(inputs.key, at::MemoryFormat::Contiguous),
-                               at::empty_like(inputs.value, at::MemoryFormat::Contiguous)};
+void reference_backward(const at::Tensor& context_gradient, const AttentionInputs& inputs,
+                        const AttentionOutput& output, const AttentionConfig& config,
+                        const AttentionDropout& dropout, AttentionGradients& gradients) {
   const double scale = scale_of(config, inputs.query);
   for (std::int64_t sample = 0; sample < inputs.query.size(1); ++sample) {
     const Scores scores = scores_of(inputs, config, sample);
@@ -137,22 +135,43 @@ AttentionGradients reference_backward(const at::Tensor& context_gradient, const 
     put_rows(gradients.key, sample, at::bmm(score_gradient.transpose(1, 2), rows_of(inputs.query, sample)));
     put_rows(gradients.value, sample, at::bmm(dropped.transpose(1, 2), dy));
   }
-  return gradients;
+}
+
+bool runs_fused(const AttentionInputs& inputs, const AttentionConfig& config, const AttentionDropout& dropout,
+                const KernelOptions& options) {
+  return options.fused_attention && cpu::covers_attention(inputs, config, dropout);
+}
+
+/// Gradients into tensors that exist: they may be parts of a larger one.
+void backward_into(AttentionGradients& gradients, const at::Tensor& context_gradient,
+                   const AttentionInputs& inputs, const AttentionOutput& output,
+                   const AttentionConfig& config, const AttentionDropout& dropout,
+                   const KernelOptions& options) {
+  const at::NoGradGuard no_grad;
+  if (runs_fused(inputs, config, dropout, options)) {
+    cpu::flash_attention_backward(context_gradient, inputs, output, config, gradients);
+  } else {
+    reference_backward(context_gradient, inputs, output, config, dropout, gradients);
+  }
 }
 
 }  // namespace
 
 AttentionOutput attention_forward(const AttentionInputs& inputs, const AttentionConfig& config,
-                                  const AttentionDropout& dropout, const KernelOptions&) {
+                                  const AttentionDropout& dropout, const KernelOptions& options) {
   const at::NoGradGuard no_grad;
+  if (runs_fused(inputs, config, dropout, options)) return cpu::flash_attention_forward(inputs, config);
   return reference_forward(inputs, config, dropout);
 }
 
 AttentionGradients attention_backward(const at::Tensor& context_gradient, const AttentionInputs& inputs,
                                       const AttentionOutput& output, const AttentionConfig& config,
-                                      const AttentionDropout& dropout, const KernelOptions&) {
-  const at::NoGradGuard no_grad;
-  return reference_backward(context_gradient, inputs, output, config, dropout);
+                                      const AttentionDropout& dropout, const KernelOptions& options) {
+  AttentionGradients gradients{at::empty_like(inputs.query, at::MemoryFormat::Contiguous),
+                               at::empty_like(inputs.key, at::MemoryFormat::Contiguous),
+                               at::empty_like(inputs.value, at::MemoryFormat::Contiguous)};
+  backward_into(gradients, context_gradient, inputs, output, config, dropout, options);
+  return gradients;
 }
 
 namespace {
@@ -201,8 +220,7 @@ struct Attention : torch::autograd::Function<Attention> {
                             const c10::intrusive_ptr<AttentionState>& state) {
     const at::Tensor none;
     const AttentionInputs inputs = inputs_of(query, key.value_or(none), value.value_or(none), *state);
-    AttentionOutput output = attention_forward(inputs, state->config, state->dropout, state->options);
-    if (sinks) add_sinks(output, *sinks);
+    const AttentionOutput output = forward_with_sinks(inputs, sinks, *state);
     ctx->save_for_backward({query, key.value_or(none), value.value_or(none), sinks.value_or(none),
                             output.context, output.log_sum_exp});
     ctx->saved_data["state"] = c10::IValue::make_capsule(state);
@@ -216,13 +234,15 @@ struct Attention : torch::autograd::Function<Attention> {
     const at::Tensor& sinks = saved[3];
     const AttentionOutput output{saved[4], saved[5]};
     const at::Tensor context_gradient = upstream[0].reshape(output.context.sizes());
-    const AttentionGradients gradients =
-        attention_backward(context_gradient, inputs_of(saved[0], saved[1], saved[2], *state), output,
-                           state->config, state->dropout, state->options);
-    variable_list result = {gradients.query, gradients.key, gradients.value, {}, {}};
-    if (!saved[1].defined()) {
-      result = {pack(gradients), {}, {}, {}, {}};
+    const AttentionInputs inputs = inputs_of(saved[0], saved[1], saved[2], *state);
+    // Empty tensors like the inputs; for a packed projection, its parts within one.
+    variable_list result(5);
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (saved[i].defined()) result[i] = at::empty_like(saved[i], at::MemoryFormat::Contiguous);
     }
+    const AttentionInputs places = inputs_of(result[0], result[1], result[2], *state);
+    AttentionGradients gradients{places.query, places.key, places.value};
+    backward_into(gradients, context_gradient, inputs, output, state->config, state->dropout, state->options);
     if (sinks.defined()) {
       result[3] = deliver_gradient(state->sinks_gradient, sinks_gradient(context_gradient, output, sinks));
     }
@@ -238,8 +258,17 @@ struct Attention : torch::autograd::Function<Attention> {
             state.query_documents, state.key_documents};
   }
 
-  static at::Tensor pack(const AttentionGradients& gradients) {
-    return at::cat({gradients.query, gradients.key.unsqueeze(-2), gradients.value.unsqueeze(-2)}, -2);
+  static AttentionOutput forward_with_sinks(const AttentionInputs& inputs,
+                                            const std::optional<at::Tensor>& sinks,
+                                            const AttentionState& state) {
+    if (sinks && runs_fused(inputs, state.config, state.dropout, state.options)) {
+      AttentionOutput output = cpu::flash_attention_forward(inputs, state.config, *sinks);
+      output.log_sum_exp = at::logaddexp(output.log_sum_exp, sinks_like(*sinks, output.log_sum_exp));
+      return output;
+    }
+    AttentionOutput output = attention_forward(inputs, state.config, state.dropout, state.options);
+    if (sinks) add_sinks(output, *sinks);
+    return output;
   }
 };
 

@@ -1,0 +1,29 @@
+# primus_isa_sources(ROOM FOLDER)
+#
+# Compiles src/ROOM/FOLDER/*.cpp once per x86 instruction set and adds the objects to the room's library. Each copy
+# defines the explicit specialisations `<PRIMUS_ISA>` of the templates declared in FOLDER's headers; the caller
+# picks one at run time (kernels/cpu/features.h). On other machines only the baseline is built.
+# CPU_CAPABILITY* select the matching code of ATen's at::vec. (GCC 12 takes its own AVX-512 headers' undefined
+# registers for uninitialised variables, hence the disabled warning.)
+
+function(primus_isa_sources room folder)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${room}/${folder}/*.cpp")
+  set(levels baseline)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(APPEND levels avx2 avx512 avx512_bf16)
+  endif()
+  set(avx2_options -mavx2 -mfma -mf16c -DCPU_CAPABILITY=AVX2 -DCPU_CAPABILITY_AVX2)
+  set(avx512_options -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+      -DCPU_CAPABILITY=AVX512 -DCPU_CAPABILITY_AVX512)
+  set(avx512_bf16_options ${avx512_options} -mavx512bf16)
+  set(baseline_options -DCPU_CAPABILITY=DEFAULT -DCPU_CAPABILITY_DEFAULT)
+  foreach(level ${levels})
+    set(target primus_${room}_${level})
+    add_library(${target} OBJECT ${sources})
+    target_link_libraries(${target} PRIVATE primus_options primus::torch)
+    target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
+    target_compile_definitions(${target} PRIVATE PRIMUS_ISA=Isa::${level})
+    target_compile_options(${target} PRIVATE -O3 -fno-math-errno -Wno-maybe-uninitialized ${${level}_options})
+    target_sources(primus_${room} PRIVATE $<TARGET_OBJECTS:${target}>)
+  endforeach()
+endfunction()

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace primus::kernels::cpu {
+
+/// The instruction sets that kernels/cpu/isa is compiled for, each including those before it.
+enum class Isa { baseline, avx2, avx512, avx512_bf16 };
+
+/// The best one that this machine runs.
+Isa best_isa();
+
+/// All that this machine runs, best last.
+std::vector<Isa> supported_isas();
+
+/// Whether bf16 matrix products run on bf16 units. Where they do not, kernels compute in fp32.
+bool has_bf16_units(Isa isa);
+
+std::string isa_name(Isa isa);
+
+/// One line for the log: model, instruction set picked, dtype of matrix products, threads.
+std::string describe_cpu();
+
+/// Calls `function` with the instruction set as a compile-time constant.
+template <class Function>
+decltype(auto) with_isa(Isa isa, Function&& function) {
+#if defined(__x86_64__)
+  switch (isa) {
+    case Isa::avx512_bf16: return function(std::integral_constant<Isa, Isa::avx512_bf16>{});
+    case Isa::avx512: return function(std::integral_constant<Isa, Isa::avx512>{});
+    case Isa::avx2: return function(std::integral_constant<Isa, Isa::avx2>{});
+    case Isa::baseline: break;
+  }
+#endif
+  static_cast<void>(isa);
+  return function(std::integral_constant<Isa, Isa::baseline>{});
+}
+
+}  // namespace primus::kernels::cpu
