@@ -25,7 +25,10 @@ endif()
 
 # Settings of our own code only (not of headers from elsewhere).
 add_library(primus_options INTERFACE)
-target_compile_options(primus_options INTERFACE -Wall -Wextra -Wpedantic -Wno-unknown-pragmas -Wno-missing-field-initializers -fpch-preprocess)
+target_compile_options(primus_options INTERFACE -Wall -Wextra -Wpedantic -Wno-unknown-pragmas
+                       -Wno-missing-field-initializers -fpch-preprocess)
+# Without it a square root may set errno, and its loop does not become vector code.
+target_compile_options(primus_options INTERFACE -fno-math-errno)
 if(PRIMUS_WARNINGS_AS_ERRORS)
   target_compile_options(primus_options INTERFACE -Werror)
 endif()

@@ -1,0 +1,258 @@
+#include "optimizer/optimizer.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace primus::optimizer {
+
+namespace {
+
+/// Small enough for an even share of the work, large enough that starting one costs nothing.
+constexpr std::int64_t block_size = 1 << 15;
+static_assert(block_size % update_granularity == 0);
+
+std::int64_t round_up(std::int64_t value) {
+  return (value + update_granularity - 1) / update_granularity * update_granularity;
+}
+
+/// Megatron's decoupled_lr is for the input and the output layer.
+bool has_decoupled_learning_rate(const std::string& name) {
+  return name.starts_with("embedding.") || name.starts_with("output_layer.");
+}
+
+AdamRule adam_rule(const OptimizerConfig& config, std::int64_t step) {
+  const auto correction = [&](double beta) {
+    return static_cast<float>(1.0 / (1.0 - std::pow(beta, static_cast<double>(step))));
+  };
+  AdamRule rule;
+  rule.beta1 = static_cast<float>(config.adam_beta1);
+  rule.beta2 = static_cast<float>(config.adam_beta2);
+  rule.epsilon = static_cast<float>(config.adam_eps);
+  rule.correction1 = correction(config.adam_beta1);
+  rule.correction2 = correction(config.adam_beta2);
+  rule.decoupled = config.decoupled_weight_decay;
+  return rule;
+}
+
+template <typename Rule>
+void apply(Rule rule, double learning_rate, double weight_decay, double gradient_scale,
+           const UpdateArrays& arrays) {
+  rule.learning_rate = static_cast<float>(learning_rate);
+  rule.weight_decay = static_cast<float>(weight_decay);
+  rule.gradient_scale = static_cast<float>(gradient_scale);
+  update(rule, arrays);
+}
+
+}  // namespace
+
+struct Optimizer::Partition {
+  ParamAndGradBuffer* buffer;
+  std::int64_t begin;
+  std::int64_t end;
+  /// All [end - begin], fp32. `main` views the buffer's weights when those are fp32; `second` is undefined
+  /// for SGD.
+  at::Tensor main;
+  at::Tensor first;
+  at::Tensor second;
+
+  bool has_own_main() const { return buffer->weights().scalar_type() != at::kFloat; }
+  float* at(const at::Tensor& state, std::int64_t position) const {
+    return state.data_ptr<float>() + (position - begin);
+  }
+};
+
+struct Optimizer::Block {
+  std::size_t partition;
+  const BufferSlot* slot;
+  std::int64_t begin;
+  /// The end of the elements, and that of the padding after them.
+  std::int64_t end;
+  std::int64_t padded_end;
+  bool primary;
+  bool decay;
+  bool decoupled_learning_rate;
+};
+
+Optimizer::Optimizer(std::vector<ParamAndGradBuffer*> buffers, const OptimizerConfig& config,
+                     const parallel::Mesh& mesh, const OptimizerShard& shard)
+    : config_(config), mesh_(mesh), sharded_(shard.count > 1), buffers_(std::move(buffers)) {
+  make_partitions(shard);
+  for (std::size_t i = 0; i < partitions_.size(); ++i) make_blocks(i);
+  reload_main_weights();
+}
+
+Optimizer::~Optimizer() = default;
+
+void Optimizer::make_partitions(const OptimizerShard& shard) {
+  for (ParamAndGradBuffer* buffer : buffers_) {
+    const at::ScalarType dtype = buffer->weights().scalar_type();
+    if (dtype != at::kFloat && dtype != at::kBFloat16)
+      throw_user_error("weights of dtype {} cannot be trained: use fp32 or bf16", c10::toString(dtype));
+    if (!buffer->weights().is_cpu()) throw Error("the optimizer updates weights in the host's memory only");
+    for (const Bucket& bucket : buffer->buckets()) {
+      const std::int64_t length = (bucket.end - bucket.begin) / shard.count;
+      if (length * shard.count != bucket.end - bucket.begin || length % update_granularity != 0)
+        throw Error("the buffer's buckets are not padded for so many optimizer shards");
+      Partition partition{.buffer = buffer,
+                          .begin = bucket.begin + shard.rank * length,
+                          .end = bucket.begin + (shard.rank + 1) * length,
+                          .main = {},
+                          .first = {},
+                          .second = {}};
+      const auto options = buffer->gradients().options();
+      partition.main = partition.has_own_main() ? at::zeros({length}, options)
+                                                : buffer->weights().slice(0, partition.begin, partition.end);
+      partition.first = at::zeros({length}, options);
+      if (config_.kind == OptimizerConfig::Kind::adam) partition.second = at::zeros({length}, options);
+      partitions_.push_back(std::move(partition));
+    }
+  }
+}
+
+void Optimizer::make_blocks(std::size_t index) {
+  const Partition& partition = partitions_[index];
+  for (const BufferSlot& slot : partition.buffer->slots()) {
+    const parallel::Parameter& parameter = *slot.parameter;
+    const std::int64_t last = std::min(slot.end, partition.end);
+    // Blocks are counted from the parameter's start, so that their sums are the same in every sharding.
+    for (std::int64_t begin = slot.begin; begin < last; begin += block_size) {
+      const std::int64_t first = std::max(begin, partition.begin);
+      const std::int64_t end = std::min(begin + block_size, last);
+      if (first >= end) continue;
+      blocks_.push_back({.partition = index,
+                         .slot = &slot,
+                         .begin = first,
+                         .end = end,
+                         .padded_end = round_up(end),
+                         .primary = parallel::is_primary(parameter, mesh_),
+                         .decay = parameter.spec().decay,
+                         .decoupled_learning_rate = has_decoupled_learning_rate(parameter.name())});
+    }
+  }
+}
+
+std::vector<double> Optimizer::block_sums(bool of_gradients) const {
+  std::vector<double> sums(blocks_.size());
+  at::parallel_for(0, static_cast<std::int64_t>(blocks_.size()), 1, [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t i = from; i < to; ++i) {
+      const Block& block = blocks_[i];
+      const Partition& partition = partitions_[block.partition];
+      const float* values = of_gradients ? partition.buffer->gradients().const_data_ptr<float>() + block.begin
+                                         : partition.at(partition.main, block.begin);
+      sums[i] = sum_of_squares(values, block.end - block.begin);
+    }
+  });
+  return sums;
+}
+
+double Optimizer::sum_of_primary(const std::vector<double>& sums) const {
+  double total = 0;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) total += blocks_[i].primary ? sums[i] : 0.0;
+  return total;
+}
+
+void Optimizer::check_finite(const std::vector<double>& sums, std::int64_t iteration) const {
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (std::isfinite(sums[i])) continue;
+    throw Error(fmt::format(
+        "iteration {}: the gradient of {} holds NaN or Inf. Training stops before the weights are touched; "
+        "continue from the last checkpoint with a lower lr, or set check_for_nan_in_loss_and_grad: false",
+        iteration, blocks_[i].slot->parameter->name()));
+  }
+}
+
+double Optimizer::step(const StepInputs& inputs) {
+  const at::NoGradGuard no_grad;
+  const std::vector<double> sums = block_sums(/*of_gradients=*/true);
+  if (config_.check_for_nan_in_grad) check_finite(sums, inputs.iteration);
+  const double norm = std::sqrt(sum_of_primary(sums)) * std::abs(inputs.gradient_scale);
+
+  double scale = inputs.gradient_scale;
+  // Megatron's formula: the small number keeps a norm of zero harmless.
+  if (config_.clip_grad > 0) scale *= std::min(1.0, config_.clip_grad / (norm + 1e-6));
+  ++steps_;
+  at::parallel_for(0, static_cast<std::int64_t>(blocks_.size()), 1, [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t i = from; i < to; ++i) update_block(blocks_[i], inputs, scale);
+  });
+  return norm;
+}
+
+void Optimizer::update_block(const Block& block, const StepInputs& inputs, double gradient_scale) {
+  const Partition& partition = partitions_[block.partition];
+  UpdateArrays arrays{.main = partition.at(partition.main, block.begin),
+                      .gradient = partition.buffer->gradients().const_data_ptr<float>() + block.begin,
+                      .first = partition.at(partition.first, block.begin),
+                      .second = nullptr,
+                      .weight = nullptr,
+                      .count = block.padded_end - block.begin};
+  if (partition.has_own_main())
+    arrays.weight = partition.buffer->weights().data_ptr<at::BFloat16>() + block.begin;
+
+  const bool decoupled = block.decoupled_learning_rate && inputs.decoupled_learning_rate >= 0;
+  const double learning_rate = decoupled ? inputs.decoupled_learning_rate : inputs.learning_rate;
+  const double weight_decay = block.decay ? inputs.weight_decay : 0.0;
+  if (config_.kind == OptimizerConfig::Kind::adam) {
+    arrays.second = partition.at(partition.second, block.begin);
+    apply(adam_rule(config_, steps_), learning_rate, weight_decay, gradient_scale, arrays);
+  } else {
+    SgdRule rule;
+    rule.momentum = static_cast<float>(config_.sgd_momentum);
+    apply(rule, learning_rate, weight_decay, gradient_scale, arrays);
+  }
+}
+
+double Optimizer::params_norm() const {
+  return std::sqrt(sum_of_primary(block_sums(/*of_gradients=*/false)));
+}
+
+std::int64_t Optimizer::num_zeros_in_grad() const {
+  std::int64_t zeros = 0;
+  for (const Block& block : blocks_) {
+    const at::Tensor& gradients = partitions_[block.partition].buffer->gradients();
+    if (block.primary)
+      zeros += count_zeros(gradients.const_data_ptr<float>() + block.begin, block.end - block.begin);
+  }
+  return zeros;
+}
+
+std::vector<parallel::TensorPiece> Optimizer::state_pieces() const {
+  std::vector<parallel::TensorPiece> result;
+  const auto add = [&](const Partition& partition, const BufferSlot& slot, const char* kind,
+                       const at::Tensor& state) {
+    const parallel::Parameter& parameter = *slot.parameter;
+    const std::string name = fmt::format("optimizer.state.{}.{}", kind, parameter.name());
+    const bool replica = !parallel::is_primary(parameter, mesh_) || (!sharded_ && mesh_.data().rank() > 0);
+    const std::int64_t begin = std::max(slot.begin, partition.begin);
+    const std::int64_t end = std::min(slot.end, partition.end);
+    if (begin >= end) return;
+    const at::Tensor flat = state.slice(0, begin - partition.begin, end - partition.begin);
+    auto pieces = end - begin == slot.end - slot.begin
+                      ? parallel::tensor_pieces(parameter, name, flat.view(parameter.local_shape()), replica)
+                      : parallel::tensor_pieces_of_range(parameter, name, begin - slot.begin, flat, replica);
+    std::move(pieces.begin(), pieces.end(), std::back_inserter(result));
+  };
+  for (const Partition& partition : partitions_) {
+    const bool adam = config_.kind == OptimizerConfig::Kind::adam;
+    for (const BufferSlot& slot : partition.buffer->slots()) {
+      if (partition.has_own_main()) add(partition, slot, "fp32_param", partition.main);
+      add(partition, slot, adam ? "exp_avg" : "momentum_buffer", partition.first);
+      if (adam) add(partition, slot, "exp_avg_sq", partition.second);
+    }
+  }
+  return result;
+}
+
+void Optimizer::reload_main_weights() {
+  const at::NoGradGuard no_grad;
+  for (const Partition& partition : partitions_) {
+    if (partition.has_own_main())
+      partition.main.copy_(partition.buffer->weights().slice(0, partition.begin, partition.end));
+  }
+}
+
+}  // namespace primus::optimizer

@@ -1,0 +1,82 @@
+#include "parallel/tensor_piece.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace primus::parallel {
+
+namespace {
+
+std::int64_t product(const std::vector<std::int64_t>& sizes) {
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+TensorPiece describe(const Parameter& parameter, const std::string& name, const ShardPiece& piece,
+                     bool replica) {
+  return {.name = name,
+          .global_shape = parameter.spec().global_shape,
+          .offset = piece.global_offset,
+          .extent = piece.extent,
+          .flat_begin = 0,
+          .flat_end = product(piece.extent),
+          .data = {},
+          .replica = replica};
+}
+
+}  // namespace
+
+std::vector<TensorPiece> tensor_pieces(const Parameter& parameter, const std::string& name,
+                                       const at::Tensor& local, bool replica) {
+  std::vector<TensorPiece> result;
+  for (const ShardPiece& piece : parameter.pieces()) {
+    result.push_back(describe(parameter, name, piece, replica));
+    at::Tensor view = local.detach();
+    for (std::size_t dim = 0; dim < piece.extent.size(); ++dim)
+      view = view.narrow(static_cast<std::int64_t>(dim), piece.local_offset[dim], piece.extent[dim]);
+    result.back().data = view;
+  }
+  return result;
+}
+
+std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, const std::string& name,
+                                                std::int64_t begin, const at::Tensor& flat, bool replica) {
+  const std::vector<ShardPiece> pieces = parameter.pieces();
+  if (pieces.size() > 1 && parameter.spec().shard.dim != 0) {
+    throw Error(fmt::format("parameter {}: a flat range of blocks along dimension {} is no box", name,
+                            parameter.spec().shard.dim));
+  }
+  std::vector<TensorPiece> result;
+  // Pieces lie one after the other in the local tensor.
+  std::int64_t start = 0;
+  for (const ShardPiece& piece : pieces) {
+    TensorPiece part = describe(parameter, name, piece, replica);
+    const std::int64_t length = part.flat_end;
+    part.flat_begin = std::clamp<std::int64_t>(begin - start, 0, length);
+    part.flat_end = std::clamp<std::int64_t>(begin + flat.numel() - start, 0, length);
+    if (part.flat_begin < part.flat_end) {
+      part.data = flat.slice(0, start + part.flat_begin - begin, start + part.flat_end - begin);
+      result.push_back(std::move(part));
+    }
+    start += length;
+  }
+  return result;
+}
+
+std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mesh& mesh) {
+  std::vector<TensorPiece> result;
+  for (const auto& parameter : parameters.all()) {
+    const bool replica = !is_primary(*parameter, mesh) || mesh.data().rank() > 0;
+    auto pieces = tensor_pieces(*parameter, parameter->name(), parameter->weight.value, replica);
+    std::move(pieces.begin(), pieces.end(), std::back_inserter(result));
+  }
+  return result;
+}
+
+bool is_primary(const Parameter& parameter, const Mesh& mesh) {
+  const ParameterSpec& spec = parameter.spec();
+  return !spec.shared_copy && (spec.shard.size > 1 || mesh.tensor().rank() == 0);
+}
+
+}  // namespace primus::parallel

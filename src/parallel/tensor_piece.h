@@ -1,0 +1,49 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "parallel/mesh.h"
+#include "parallel/parameter.h"
+
+namespace primus::parallel {
+
+/// A part of a logical tensor that lives on this rank: what checkpoints write, and fill when they load. The
+/// part is a box of the logical tensor or, for a rank that holds optimizer state of a flat range of some
+/// buffer, a range of that box's elements in row-major order.
+struct TensorPiece {
+  std::string name;
+  std::vector<std::int64_t> global_shape;
+  /// The box.
+  std::vector<std::int64_t> offset;
+  std::vector<std::int64_t> extent;
+  /// The range of the box's elements; all of them for a whole box.
+  std::int64_t flat_begin = 0;
+  std::int64_t flat_end = 0;
+  /// A view of this rank's memory: [extent] for a whole box, [flat_end - flat_begin] otherwise.
+  at::Tensor data;
+  /// Another rank holds the same part and saves it; this one only loads it.
+  bool replica = false;
+};
+
+/// The pieces of a tensor of a parameter's local shape (its weight, or state that belongs to it), under
+/// `name`.
+std::vector<TensorPiece> tensor_pieces(const Parameter& parameter, const std::string& name,
+                                       const at::Tensor& local, bool replica);
+
+/// The same when only elements `begin` and up to begin + flat.numel() of the local tensor, in row-major
+/// order, are here. Throws Error for a parameter that is cut in blocks along an inner dimension.
+std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, const std::string& name,
+                                                std::int64_t begin, const at::Tensor& flat, bool replica);
+
+/// The weights under their logical names.
+std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mesh& mesh);
+
+/// Whether this rank's part of a parameter is the one that counts in norms: neither a shared copy nor a copy
+/// that another rank of the tensor-parallel group holds too.
+bool is_primary(const Parameter& parameter, const Mesh& mesh);
+
+}  // namespace primus::parallel
