@@ -1,0 +1,119 @@
+"""What the script tests share: running the program, tiny experiments, reading results."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+CLI = os.environ["PRIMUS_CLI"]
+SOURCE = Path(os.environ["PRIMUS_SOURCE_DIR"])
+
+# One thread: the smallest models gain nothing from two, and tests run beside each other.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+TINY = """\
+work_group: test
+user_name: tester
+exp_name: tiny
+workspace: {workspace}
+
+modules:
+  pre_trainer:
+    framework: megatron
+    config: pre_trainer.yaml
+    model: llama_tiny.yaml
+    overrides:
+{overrides}
+"""
+
+TINY_OVERRIDES = {
+    "num_layers": 2,
+    "hidden_size": 32,
+    "ffn_hidden_size": 64,
+    "num_attention_heads": 4,
+    "num_query_groups": 2,
+    "seq_length": 32,
+    "max_position_embeddings": 32,
+    "mock_data": True,
+    "vocab_size": 127,
+    "make_vocab_size_divisible_by": 16,
+    "bf16": False,
+    "micro_batch_size": 2,
+    "global_batch_size": 4,
+    "train_iters": 8,
+    "lr": 0.003,
+    "lr_warmup_iters": 2,
+    "lr_decay_iters": 8,
+    "eval_iters": 0,
+    "log_interval": 1,
+    "num_workers": 0,
+}
+
+
+def run(*arguments, timeout=120, environment=None, **options):
+    """Runs the program to its end and returns the completed process, output as text."""
+    return subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                          env={**ENVIRONMENT, **(environment or {})}, **options)
+
+
+def start(*arguments, environment=None):
+    """Starts the program and returns the process; its output is thrown away."""
+    return subprocess.Popen([CLI, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            env={**ENVIRONMENT, **(environment or {})})
+
+
+class Experiment:
+    """A tiny experiment file in a folder of its own."""
+
+    def __init__(self, folder, **overrides):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.workspace = self.folder / "output"
+        self.root = self.workspace / "test" / "tester" / "tiny"
+        self.config = self.folder / "exp.yaml"
+        self.write(**overrides)
+
+    def write(self, **overrides):
+        values = {**TINY_OVERRIDES, **overrides}
+        lines = "\n".join(f"      {key}: {json.dumps(value)}" for key, value in values.items())
+        self.config.write_text(TINY.format(workspace=self.workspace, overrides=lines))
+
+    def train(self, *overrides, **options):
+        return run("train", "pretrain", "--config", self.config, *overrides, **options)
+
+    @property
+    def metrics_file(self):
+        return self.root / "metrics.jsonl"
+
+    def metrics(self):
+        """The lines of metrics.jsonl that stand for iterations."""
+        if not self.metrics_file.exists():
+            return []
+        lines = [json.loads(line) for line in self.metrics_file.read_text().splitlines()]
+        return [line for line in lines if "grad_norm" in line]
+
+    def trajectory(self):
+        """What must not depend on interruptions: iteration, loss, gradient norm and learning rate, as written."""
+        return [(m["iteration"], m["lm_loss"], m["grad_norm"], m["learning_rate"]) for m in self.metrics()]
+
+
+class ProgramTest(unittest.TestCase):
+    """A test with a temporary folder."""
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="primus-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def assert_success(self, result):
+        self.assertEqual(result.returncode, 0, result.stdout[-2000:] + result.stderr[-4000:])
+
+    def assert_refused(self, result, *texts):
+        """Exit code 2 and one clear message that holds all the texts."""
+        self.assertEqual(result.returncode, 2, result.stdout[-2000:] + result.stderr[-4000:])
+        for text in texts:
+            self.assertIn(text, result.stderr)
+        for sign in ("terminate called", "Exception raised from", "frame #0", "Segmentation"):
+            self.assertNotIn(sign, result.stderr)
