@@ -1,0 +1,51 @@
+#include "train/stopping.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace primus::train {
+namespace {
+
+TEST(Stopping, AnOrdinaryIterationGoesOn) {
+  const StopDecision decision =
+      decide_after_iteration({.train_iters = 10, .save_interval = 5}, {.iteration = 3});
+  EXPECT_FALSE(decision.save);
+  EXPECT_FALSE(decision.exit);
+}
+
+TEST(Stopping, SavesAtTheInterval) {
+  const StopDecision decision =
+      decide_after_iteration({.train_iters = 10, .save_interval = 5}, {.iteration = 5});
+  EXPECT_TRUE(decision.save);
+  EXPECT_FALSE(decision.exit);
+}
+
+TEST(Stopping, ASignalSavesAndExits) {
+  const StopSettings saving{.train_iters = 10, .save_interval = 5};
+  const StopDecision decision = decide_after_iteration(saving, {.iteration = 3, .signal = SIGTERM});
+  EXPECT_TRUE(decision.save);
+  EXPECT_TRUE(decision.exit);
+  EXPECT_EQ(decision.reason, "exiting program after receiving SIGTERM.");
+  EXPECT_FALSE(decide_after_iteration({.train_iters = 10}, {.iteration = 3, .signal = SIGTERM}).save);
+}
+
+TEST(Stopping, TheTimeLimitAndTheExitIntervalSaveAndExit) {
+  const StopSettings settings{
+      .train_iters = 10, .save_interval = 100, .exit_interval = 4, .exit_duration_in_mins = 2.0};
+  EXPECT_FALSE(decide_after_iteration(settings, {.iteration = 3, .minutes = 1.9}).exit);
+  EXPECT_TRUE(decide_after_iteration(settings, {.iteration = 3, .minutes = 2.1}).exit);
+  const StopDecision decision = decide_after_iteration(settings, {.iteration = 4, .minutes = 0});
+  EXPECT_TRUE(decision.exit);
+  EXPECT_TRUE(decision.save);
+}
+
+TEST(Stopping, TheEndSavesUnlessItIsSavedAlreadyOrSwitchedOff) {
+  EXPECT_TRUE(owes_last_save({.save_interval = 4}, 10, 8));
+  EXPECT_FALSE(owes_last_save({.save_interval = 5}, 10, 10));
+  EXPECT_FALSE(owes_last_save({.save_interval = 4, .disable_last_saving = true}, 10, 8));
+  EXPECT_FALSE(owes_last_save({}, 10, 0));
+}
+
+}  // namespace
+}  // namespace primus::train
