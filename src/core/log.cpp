@@ -20,6 +20,8 @@ namespace {
 constexpr std::array all_levels = {LogLevel::debug, LogLevel::info, LogLevel::warning, LogLevel::error};
 constexpr std::size_t rotate_at_bytes = 10u << 20;
 constexpr std::size_t minimum_location_width = 23;
+/// A logger that never gets files does not collect for ever.
+constexpr std::size_t max_early_lines = 1000;
 
 std::string timestamp() {
   const std::time_t now = std::time(nullptr);
@@ -99,15 +101,20 @@ struct LogFile {
 
 struct Logger::Impl {
   explicit Impl(const LogOptions& given) : options(given), on_terminal(::isatty(STDERR_FILENO) == 1) {
-    if (options.directory.empty()) return;
-    make_directories(options.directory);
+    if (!options.directory.empty()) open_files(options.directory);
+  }
+
+  void open_files(const std::filesystem::path& directory) {
+    make_directories(directory);
     for (const LogLevel level : all_levels) {
       if (level < options.file_level) continue;
       std::string name(to_string(level));
       for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      files.push_back({level, options.directory / (name + ".log"), FileDescriptor(), 0});
+      files.push_back({level, directory / (name + ".log"), FileDescriptor(), 0});
       files.back().open();
     }
+    for (const auto& [level, line] : early_lines) write_to_files(level, line);
+    early_lines.clear();
   }
 
   std::string location_text(const std::source_location& location) {
@@ -134,11 +141,18 @@ struct Logger::Impl {
   }
 
   void to_files(LogLevel level, const std::string& time, const std::string& place, std::string_view message) {
-    if (files.empty()) return;
     const std::string line =
         fmt::format("[{}][{}/{}][{:<11}][ip-{}][rank-{}/{}]{:<11}[{}] : {}\n", time, options.user,
                     options.team, options.module, address, options.rank, options.world_size,
                     fmt::format("[{}]", to_string(level)), place, message);
+    if (files.empty()) {
+      if (early_lines.size() < max_early_lines) early_lines.emplace_back(level, line);
+    } else {
+      write_to_files(level, line);
+    }
+  }
+
+  void write_to_files(LogLevel level, const std::string& line) {
     for (LogFile& file : files) {
       if (level >= file.level) file.write(line);
     }
@@ -148,6 +162,7 @@ struct Logger::Impl {
   bool on_terminal;
   std::string address = host_address();
   std::vector<LogFile> files;
+  std::vector<std::pair<LogLevel, std::string>> early_lines;
   std::size_t location_width = minimum_location_width;
   std::string progress;
   std::mutex mutex;
@@ -163,6 +178,11 @@ void Logger::log(LogLevel level, std::string_view message, const std::source_loc
   const std::string place = impl_->location_text(location);
   if (level >= impl_->options.console_level) impl_->to_console(level, time, place, message);
   impl_->to_files(level, time, place, message);
+}
+
+void Logger::open_files(const std::filesystem::path& directory) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->open_files(directory);
 }
 
 void Logger::set_progress_line(std::string text) {

@@ -27,7 +27,8 @@ struct LogOptions {
   std::string module = "pre_trainer";
   std::string user = "root";
   std::string team = "team";
-  /// The folder that receives debug.log, info.log, warning.log and error.log; empty: no files.
+  /// The folder that receives debug.log, info.log, warning.log and error.log; empty: none before
+  /// `open_files`.
   std::filesystem::path directory;
   bool color = false;
 };
@@ -42,6 +43,10 @@ class Logger {
   Logger& operator=(const Logger&) = delete;
 
   void log(LogLevel level, std::string_view message, const std::source_location& location);
+
+  /// Starts the files of `LogOptions::directory` later, in another folder: what was logged before is written
+  /// first. So a run can check its input, and say what it finds, before it writes anything. Throws UserError.
+  void open_files(const std::filesystem::path& directory);
 
   /// Text above the progress line: while a progress line is shown, messages are printed over it and it is
   /// drawn anew below. An empty text takes it away. Does nothing when stderr is no terminal.

@@ -68,6 +68,21 @@ TEST_F(Log, EveryFileHoldsItsSeverityAndAbove) {
   EXPECT_THAT(read_file(folder_ / "error.log"), Not(HasSubstr("three")));
 }
 
+TEST_F(Log, LinesFromBeforeTheFilesWereOpenedAreWrittenFirst) {
+  LogOptions late = options(LogLevel::debug);
+  late.directory.clear();
+  ::testing::internal::CaptureStderr();
+  {
+    Logger logger(late);
+    logger.info("early");
+    EXPECT_FALSE(fs::exists(folder_));
+    logger.open_files(folder_);
+    logger.info("later");
+  }
+  ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(read_file(folder_ / "info.log"), MatchesRegex("[^\n]*early\n[^\n]*later\n"));
+}
+
 TEST(LogLevelText, KnowsTheUsualSpellings) {
   EXPECT_EQ(parse_log_level("warn"), LogLevel::warning);
   EXPECT_EQ(parse_log_level("FATAL"), LogLevel::error);
