@@ -12,8 +12,9 @@ function(primus_tensor_precompiled_header)
   add_library(primus_tensor_pch OBJECT "${PROJECT_BINARY_DIR}/tensor_pch.cpp")
   target_link_libraries(primus_tensor_pch PRIVATE primus_options primus::torch)
   target_compile_definitions(primus_tensor_pch PRIVATE FMT_HEADER_ONLY)
-  target_include_directories(primus_tensor_pch PRIVATE "${PROJECT_SOURCE_DIR}/src")
-  target_precompile_headers(primus_tensor_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/tensor_pch.h")
+  target_include_directories(primus_tensor_pch PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/cmake")
+  # Named in angle brackets, or CMake writes this folder's path into it and ccache serves this folder alone.
+  target_precompile_headers(primus_tensor_pch PRIVATE "<tensor_pch.h>")
 endfunction()
 
 function(primus_room name kind)
