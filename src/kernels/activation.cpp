@@ -7,9 +7,18 @@
 
 namespace primus::kernels {
 
-bool is_gated(Activation kind) { return kind == Activation::swiglu || kind == Activation::geglu; }
+bool is_gated(Activation kind) {
+  return kind == Activation::swiglu || kind == Activation::geglu || kind == Activation::quick_geglu;
+}
 
 namespace {
+
+at::Tensor apply(const at::Tensor& x, Activation kind);
+
+at::Tensor apply_to_gate(const at::Tensor& x, Activation kind) {
+  const std::int64_t half = x.size(-1) / 2;
+  return apply(x.slice(-1, 0, half), kind) * x.slice(-1, half);
+}
 
 at::Tensor apply(const at::Tensor& x, Activation kind) {
   switch (kind) {
@@ -18,13 +27,11 @@ at::Tensor apply(const at::Tensor& x, Activation kind) {
     case Activation::relu: return at::relu(x);
     case Activation::squared_relu: return at::relu(x).square();
     case Activation::silu: return at::silu(x);
-    case Activation::swiglu: {
-      const auto branches = x.chunk(2, -1);
-      return at::silu(branches[0]) * branches[1];
-    }
-    case Activation::geglu: {
-      const auto branches = x.chunk(2, -1);
-      return at::gelu(branches[0]) * branches[1];
+    case Activation::swiglu: return apply_to_gate(x, Activation::silu);
+    case Activation::geglu: return apply_to_gate(x, Activation::gelu);
+    case Activation::quick_geglu: {
+      const at::Tensor gate = x.slice(-1, 0, x.size(-1) / 2);
+      return gate * at::sigmoid(1.702 * gate) * x.slice(-1, x.size(-1) / 2);
     }
   }
   return {};

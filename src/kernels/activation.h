@@ -9,7 +9,7 @@
 
 namespace primus::kernels {
 
-enum class Activation { gelu, gelu_tanh, relu, squared_relu, silu, swiglu, geglu };
+enum class Activation { gelu, gelu_tanh, relu, squared_relu, silu, swiglu, geglu, quick_geglu };
 
 /// Whether the activation halves the width: act(gate) · up of [gate f ; up f].
 bool is_gated(Activation kind);
@@ -19,6 +19,7 @@ bool is_gated(Activation kind);
 ///   gelu         x·Φ(x)                       gelu_tanh    its tanh approximation (GPT-2, Megatron's fused)
 ///   relu         max(x, 0)                    squared_relu max(x, 0)²           silu  x·σ(x)
 ///   swiglu       silu(gate) · up              geglu        gelu(gate) · up (Shazeer, 2020)
+///   quick_geglu  gate·σ(1.702·gate) · up (GPT-OSS)
 at::Tensor activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
                       const KernelOptions& options = {});
 

@@ -41,6 +41,14 @@ double to_unit(std::uint32_t high, std::uint32_t low) {
   return static_cast<double>(bits) * 0x1.0p-53;
 }
 
+/// The normal numbers with indices 2·pair and 2·pair + 1 (Box and Muller, 1958).
+std::array<double, 2> normal_pair(const RandomStream& stream, std::uint64_t pair) {
+  const auto words = philox(stream.key, pair, 0);
+  const double radius = std::sqrt(-2.0 * std::log(1.0 - to_unit(words[0], words[1])));
+  const double angle = 2.0 * std::numbers::pi * to_unit(words[2], words[3]);
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
 }  // namespace
 
 double uniform_at(const RandomStream& stream, std::uint64_t index) {
@@ -49,10 +57,16 @@ double uniform_at(const RandomStream& stream, std::uint64_t index) {
 }
 
 double normal_at(const RandomStream& stream, std::uint64_t index) {
-  const auto words = philox(stream.key, index / 2, 0);
-  const double radius = std::sqrt(-2.0 * std::log(1.0 - to_unit(words[0], words[1])));
-  const double angle = 2.0 * std::numbers::pi * to_unit(words[2], words[3]);
-  return radius * (index % 2 == 0 ? std::cos(angle) : std::sin(angle));
+  return normal_pair(stream, index / 2)[index % 2];
+}
+
+void fill_normal(const RandomStream& stream, std::uint64_t first, double deviation, std::span<float> out) {
+  std::array<double, 2> pair{};
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::uint64_t index = first + i;
+    if (i == 0 || index % 2 == 0) pair = normal_pair(stream, index / 2);
+    out[i] = static_cast<float>(deviation * pair[index % 2]);
+  }
 }
 
 }  // namespace primus::kernels

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace primus::kernels {
@@ -20,6 +21,9 @@ struct RandomStream {
 
 /// The standard normal number with index `index` of the stream (Box-Muller on 53-bit uniforms, in double).
 double normal_at(const RandomStream& stream, std::uint64_t index);
+
+/// out[i] = deviation · normal_at(stream, first + i), both numbers of each pair at once.
+void fill_normal(const RandomStream& stream, std::uint64_t first, double deviation, std::span<float> out);
 
 /// The uniform number in [0, 1) with index `index` of the stream.
 double uniform_at(const RandomStream& stream, std::uint64_t index);

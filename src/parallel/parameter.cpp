@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <numeric>
+#include <span>
 
 #include "core/error.h"
 #include "kernels/random.h"
@@ -29,26 +30,30 @@ std::vector<std::int64_t> shape_of_shard(const ParameterSpec& spec) {
   return shape;
 }
 
-/// Calls visit(local index, global index) for every element of a piece's rows; rows are contiguous runs.
+/// Calls visit(local index, global index, count) for every row of a piece, a contiguous run, from several
+/// threads.
 template <typename Visit>
 void for_each_run(const ShardPiece& piece, const std::vector<std::int64_t>& local_shape,
                   const std::vector<std::int64_t>& global_shape, const Visit& visit) {
   const std::size_t rank = piece.extent.size();
   const std::int64_t run = piece.extent.back();
   const std::int64_t runs = product(piece.extent) / std::max<std::int64_t>(run, 1);
-  for (std::int64_t i = 0; i < runs; ++i) {
-    std::int64_t rest = i, local = 0, global = 0, local_stride = local_shape.back(),
-                 global_stride = global_shape.back();
-    for (std::size_t d = rank - 1; d-- > 0;) {
-      const std::int64_t coordinate = rest % piece.extent[d];
-      rest /= piece.extent[d];
-      local += (piece.local_offset[d] + coordinate) * local_stride;
-      global += (piece.global_offset[d] + coordinate) * global_stride;
-      local_stride *= local_shape[d];
-      global_stride *= global_shape[d];
-    }
-    visit(local + piece.local_offset.back(), global + piece.global_offset.back(), run);
-  }
+  at::parallel_for(0, runs, /*grain_size=*/1 + 16384 / std::max<std::int64_t>(run, 1),
+                   [&](auto begin, auto end) {
+                     for (std::int64_t i = begin; i < end; ++i) {
+                       std::int64_t rest = i, local = 0, global = 0, local_stride = local_shape.back(),
+                                    global_stride = global_shape.back();
+                       for (std::size_t d = rank - 1; d-- > 0;) {
+                         const std::int64_t coordinate = rest % piece.extent[d];
+                         rest /= piece.extent[d];
+                         local += (piece.local_offset[d] + coordinate) * local_stride;
+                         global += (piece.global_offset[d] + coordinate) * global_stride;
+                         local_stride *= local_shape[d];
+                         global_stride *= global_shape[d];
+                       }
+                       visit(local + piece.local_offset.back(), global + piece.global_offset.back(), run);
+                     }
+                   });
 }
 
 }  // namespace
@@ -94,10 +99,8 @@ void Parameter::initialize(std::uint64_t seed, at::Tensor* float_copy) {
     for (const ShardPiece& piece : pieces()) {
       for_each_run(piece, local_shape_, spec_.global_shape,
                    [&](std::int64_t local, std::int64_t global, std::int64_t count) {
-                     for (std::int64_t i = 0; i < count; ++i) {
-                       out[local + i] =
-                           static_cast<float>(deviation * kernels::normal_at(stream, global + i));
-                     }
+                     const std::span<float> row(out + local, static_cast<std::size_t>(count));
+                     kernels::fill_normal(stream, static_cast<std::uint64_t>(global), deviation, row);
                    });
     }
   }

@@ -12,6 +12,7 @@ double gelu_tanh(double x) {
   return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 double silu(double x) { return x / (1.0 + std::exp(-x)); }
+double quick_gelu(double x) { return x / (1.0 + std::exp(-1.702 * x)); }
 double relu(double x) { return std::max(x, 0.0); }
 
 using Function = double (*)(double);
@@ -34,13 +35,14 @@ at::Tensor by_definition(const at::Tensor& x, Activation kind) {
     case Activation::silu: return mapped(x, silu);
     case Activation::swiglu: return mapped(gate, silu) * up;
     case Activation::geglu: return mapped(gate, gelu) * up;
+    case Activation::quick_geglu: return mapped(gate, quick_gelu) * up;
   }
   return {};
 }
 
-constexpr Activation all_kinds[] = {Activation::gelu,         Activation::gelu_tanh, Activation::relu,
-                                    Activation::squared_relu, Activation::silu,      Activation::swiglu,
-                                    Activation::geglu};
+constexpr Activation all_kinds[] = {Activation::gelu,         Activation::gelu_tanh,  Activation::relu,
+                                    Activation::squared_relu, Activation::silu,       Activation::swiglu,
+                                    Activation::geglu,        Activation::quick_geglu};
 
 TEST(Activation, EveryKindEqualsItsDefinition) {
   const at::Tensor x = random_tensor({4, 2, 6}, 1), bias = random_tensor({6}, 2);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 namespace primus::kernels {
 namespace {
@@ -26,6 +27,17 @@ TEST(Random, NormalNumbersHaveMeanZeroAndVarianceOne) {
   EXPECT_NEAR(sum / count, 0.0, 0.01);
   EXPECT_NEAR(sum_of_squares / count, 1.0, 0.015);
   EXPECT_NEAR(sum_of_fourths / count, 3.0, 0.1);
+}
+
+TEST(Random, FillingARunGivesTheNumbersOfItsIndices) {
+  const RandomStream stream(5, "w");
+  for (const std::uint64_t first : {0U, 3U}) {
+    std::vector<float> run(6);
+    fill_normal(stream, first, 0.5, run);
+    for (std::size_t i = 0; i < run.size(); ++i) {
+      EXPECT_EQ(run[i], static_cast<float>(0.5 * normal_at(stream, first + i)));
+    }
+  }
 }
 
 TEST(Random, StreamsDifferBySeedAndName) {

@@ -1,0 +1,35 @@
+#include "model/embedding.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+#include "kernels/dropout.h"
+#include "kernels/embedding.h"
+
+namespace primus::model {
+
+LanguageModelEmbedding::LanguageModelEmbedding(const TransformerConfig& config, const parallel::Mesh& mesh,
+                                               parallel::ParameterSet& parameters)
+    : dropout_(config.hidden_dropout),
+      hidden_size_(config.hidden_size),
+      kernels_(config.kernels),
+      word_embeddings_("embedding.word_embeddings", config.padded_vocab_size, config.hidden_size,
+                       {.value = config.init_method_std}, mesh, parameters) {
+  if (config.position_embedding == PositionEmbedding::learned_absolute) {
+    position_embeddings_ = &parameters.add({.name = "embedding.position_embeddings.weight",
+                                            .global_shape = {config.max_position_embeddings, hidden_size_},
+                                            .init = {.value = config.init_method_std}});
+  }
+}
+
+at::Tensor LanguageModelEmbedding::forward(const at::Tensor& tokens, const at::Tensor& positions,
+                                           const ForwardContext& context) const {
+  at::Tensor hidden = word_embeddings_.forward(tokens);
+  if (position_embeddings_ != nullptr) {
+    hidden = hidden + kernels::embedding(positions, position_embeddings_->weight);
+  }
+  if (!context.training || dropout_ == 0.0) return hidden;
+  return kernels::dropout(hidden, dropout_, context.dropout_key(-1, "embedding", hidden_size_), kernels_);
+}
+
+}  // namespace primus::model

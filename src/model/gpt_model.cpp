@@ -1,0 +1,100 @@
+#include "model/gpt_model.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+namespace primus::model {
+
+namespace {
+
+/// [b, s] as [s, b]; undefined stays undefined.
+at::Tensor sequence_first(const at::Tensor& x) { return x.defined() ? x.transpose(0, 1).contiguous() : x; }
+
+/// int64 [s, b]: as given, or counted from the cached tokens on.
+at::Tensor positions_of(const ModelInput& input) {
+  if (input.positions.defined()) return sequence_first(input.positions);
+  const std::int64_t first = input.cache != nullptr ? input.cache->length : 0;
+  const std::int64_t samples = input.tokens.size(0), length = input.tokens.size(1);
+  return at::arange(first, first + length, input.tokens.options()).unsqueeze(1).expand({length, samples});
+}
+
+}  // namespace
+
+GPTModel::GPTModel(const TransformerConfig& config, const ChunkSpec& chunk, const parallel::Mesh& mesh,
+                   const at::Device& device)
+    : config_(config), chunk_(chunk), parameters_(config.params_dtype, device) {
+  check(config);
+  if (chunk.pre_process) embedding_.emplace(config, mesh, parameters_);
+  layers_.reserve(static_cast<std::size_t>(chunk.num_layers));
+  for (std::int64_t i = 0; i < chunk.num_layers; ++i) {
+    layers_.emplace_back(config, chunk.first_layer + i, static_cast<std::size_t>(i), mesh, parameters_);
+  }
+  if (chunk.post_process) {
+    final_layernorm_.emplace(config, "decoder.final_layernorm.", config.hidden_size, parameters_);
+    add_output_layer(mesh);
+  }
+}
+
+/// Tied weights: the embedding's own parameter, or a copy of it when another stage owns it.
+void GPTModel::add_output_layer(const parallel::Mesh& mesh) {
+  const bool tied = !config_.untie_embeddings_and_output_weights;
+  parallel::Parameter* weight = nullptr;
+  if (tied && embedding_) {
+    weight = &embedding_->word_embeddings();
+  } else {
+    weight = &parameters_.add({.name = tied ? "embedding.word_embeddings.weight" : "output_layer.weight",
+                               .global_shape = {config_.padded_vocab_size, config_.hidden_size},
+                               .shard = {.rank = mesh.tensor().rank(), .size = mesh.tensor().size()},
+                               .init = {.value = config_.init_method_std},
+                               .shared_copy = tied});
+  }
+  output_layer_.emplace(*weight, mesh, config_.final_logit_softcapping, config_.kernels);
+}
+
+void GPTModel::initialize() {
+  for (const auto& parameter : parameters_.all()) parameter->initialize(config_.seed);
+}
+
+at::Tensor GPTModel::forward(const ModelInput& input, const at::Tensor& hidden) const {
+  const at::Tensor decoded = decode(input, hidden);
+  if (!output_layer_) return decoded;
+  return output_layer_->loss(decoded, sequence_first(input.labels)).transpose(0, 1);
+}
+
+at::Tensor GPTModel::logits(const ModelInput& input) const {
+  return output_layer_->logits(decode(input, {})).transpose(0, 1);
+}
+
+/// Everything but the output layer: [s, b, h].
+at::Tensor GPTModel::decode(const ModelInput& input, at::Tensor hidden) const {
+  const at::Tensor positions = positions_of(input);
+  const ForwardContext context = make_context(input, positions);
+  if (embedding_) hidden = embedding_->forward(sequence_first(input.tokens), positions, context);
+  for (const TransformerLayer& layer : layers_) hidden = layer.forward(hidden, context);
+  if (input.cache != nullptr) input.cache->length += input.tokens.size(1);
+  return final_layernorm_ ? final_layernorm_->forward(hidden) : hidden;
+}
+
+ForwardContext GPTModel::make_context(const ModelInput& input, const at::Tensor& positions) const {
+  ForwardContext context;
+  context.documents = sequence_first(input.documents);
+  context.training = input.training;
+  context.seed = config_.seed;
+  context.step = input.step;
+  context.cache = input.cache;
+  if (config_.position_embedding == PositionEmbedding::rope) {
+    const bool same_in_every_sample = !input.positions.defined();
+    context.rope =
+        kernels::rope_table(config_.rope, same_in_every_sample ? positions.select(1, 0) : positions);
+  }
+  if (input.training) {
+    const std::int64_t samples = input.tokens.size(0), length = input.tokens.size(1);
+    const at::Tensor sample =
+        at::arange(input.first_sample, input.first_sample + samples, input.tokens.options());
+    context.token_index =
+        sample.unsqueeze(0) * length + at::arange(length, input.tokens.options()).unsqueeze(1);
+  }
+  return context;
+}
+
+}  // namespace primus::model

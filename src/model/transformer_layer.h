@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/forward_context.h"
+#include "model/mlp.h"
+#include "model/norm.h"
+#include "model/self_attention.h"
+#include "model/transformer_config.h"
+
+namespace primus::model {
+
+/// One pre-norm block: x += dropout(attention(norm(x))), then x += dropout(mlp(norm(x))).
+class TransformerLayer {
+ public:
+  /// `layer`: global number, from 0; `cache_slot`: number within the chunk.
+  TransformerLayer(const TransformerConfig& config, std::int64_t layer, std::size_t cache_slot,
+                   const parallel::Mesh& mesh, parallel::ParameterSet& parameters);
+
+  /// x [s, b, h]; returns [s, b, h].
+  at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
+
+ private:
+  at::Tensor add(const at::Tensor& residual, const at::Tensor& x, const std::optional<kernels::Weight>& bias,
+                 const char* site, const ForwardContext& context) const;
+
+  std::int64_t layer_;
+  std::int64_t hidden_size_;
+  double dropout_;
+  bool residual_after_norm_;
+  kernels::KernelOptions kernels_;
+  Norm input_layernorm_;
+  SelfAttention self_attention_;
+  Norm pre_mlp_layernorm_;
+  Mlp mlp_;
+};
+
+}  // namespace primus::model
