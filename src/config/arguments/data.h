@@ -1,0 +1,60 @@
+#pragma once
+
+#include "config/argument.h"
+
+namespace primus::config::table {
+
+/// Data sets and batches.
+inline constexpr Argument data_arguments[] = {
+    {"create_attention_mask_in_dataloader", boolean, "true", python_only,
+     "Create attention mask in dataloader."},
+    {"data_args_path", text, "null", not_yet, "Data args path.", {.null = true}},
+    {"data_cache_path", text, "null", implemented, "Data cache path.", {.null = true}},
+    {"data_path", words, "null", implemented, "Data path.", {.null = true}},
+    {"data_sharding", boolean, "true", implemented, "Data sharding."},
+    {"dataloader_defer_npy_index_mmap", boolean, "false", not_yet, "Dataloader defer npy index mmap."},
+    {"dataloader_fast_cache_load", boolean, "false", not_yet, "Dataloader fast cache load."},
+    {"dataloader_mp_context", text, "null", python_only, "Dataloader mp context.", {.null = true}},
+    {"dataloader_type",
+     text,
+     "null",
+     implemented,
+     "Dataloader type.",
+     {.preset = "cyclic", .null = true, .choices = "single|cyclic|external"}},
+    {"eod_mask_loss", boolean, "false", implemented, "Eod mask loss."},
+    {"exit_signal_handler_for_dataloader", boolean, "false", python_only,
+     "Exit signal handler for dataloader."},
+    {"fim_data", boolean, "false", not_yet, "Fim data."},
+    {"fim_eod_token", text, "'<|endoftext|>'", not_yet, "Fim eod token."},
+    {"fim_fragment_rate", number, "null", not_yet, "Fim fragment rate.", {.null = true}},
+    {"fim_middle_token", text, "'<fim_middle>'", not_yet, "Fim middle token."},
+    {"fim_no_prefix", text, "null", not_yet, "Fim no prefix.", {.null = true}},
+    {"fim_pad_token", text, "'<fim_pad>'", not_yet, "Fim pad token."},
+    {"fim_prefix_token", text, "'<fim_prefix>'", not_yet, "Fim prefix token."},
+    {"fim_rate", number, "0.5", not_yet, "Fim rate."},
+    {"fim_split_sample", text, "null", not_yet, "Fim split sample.", {.null = true}},
+    {"fim_spm_rate", number, "0.5", not_yet, "Fim spm rate."},
+    {"fim_suffix_token", text, "'<fim_suffix>'", not_yet, "Fim suffix token."},
+    {"full_validation", boolean, "false", not_yet, "Full validation."},
+    {"iterations_to_skip", integers, "[]", not_yet, "Iterations to skip.", {.preset = "null", .null = true}},
+    {"mid_level_dataset_surplus", number, "0.005", not_yet, "Mid level dataset surplus."},
+    {"mmap_bin_files", boolean, "true", implemented, "Mmap bin files."},
+    {"mock_data", boolean, "false", implemented, "Mock data."},
+    {"mock_dataset", map, "{class: null, params: {image_size: 512, num_samples: 1000}}", not_yet,
+     "Mock dataset."},
+    {"multiple_validation_sets", boolean, "false", not_yet, "Multiple validation sets."},
+    {"num_dataset_builder_threads", integer, "1", not_yet, "Num dataset builder threads."},
+    {"num_workers", integer, "2", implemented, "Num workers.", {.preset = "8"}},
+    {"object_storage_cache_path", text, "null", not_yet, "Object storage cache path.", {.null = true}},
+    {"per_dataset_sequences_path", text, "null", not_yet, "Per dataset sequences path.", {.null = true}},
+    {"per_split_data_args_path", text, "null", not_yet, "Per split data args path.", {.null = true}},
+    {"reset_attention_mask", boolean, "false", implemented, "Reset attention mask."},
+    {"reset_position_ids", boolean, "false", implemented, "Reset position ids."},
+    {"s3_cache_path", text, "null", not_yet, "S3 cache path.", {.null = true}},
+    {"split", text, "null", implemented, "Split.", {.null = true}},
+    {"test_data_path", words, "null", implemented, "Test data path.", {.null = true}},
+    {"train_data_path", words, "null", implemented, "Train data path.", {.null = true}},
+    {"valid_data_path", words, "null", implemented, "Valid data path.", {.null = true}},
+};
+
+}  // namespace primus::config::table

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "config/argument.h"
+
+namespace primus::config::table {
+
+/// Number formats.
+inline constexpr Argument precision_arguments[] = {
+    {"accumulate_allreduce_grads_in_fp32", boolean, "false", not_yet, "Accumulate allreduce grads in fp32."},
+    {"bf16", boolean, "false", implemented, "Bf16.", {.preset = "true"}},
+    {"calculate_per_token_loss", boolean, "false", not_yet, "Calculate per token loss."},
+    {"disable_bf16_reduced_precision_matmul", boolean, "false", not_yet,
+     "Disable bf16 reduced precision matmul."},
+    {"exp_avg_dtype", text, "fp32", not_yet, "Exp avg dtype.", {.choices = "fp32|fp16|bf16|fp8"}},
+    {"exp_avg_sq_dtype", text, "fp32", not_yet, "Exp avg sq dtype.", {.choices = "fp32|fp16|bf16|fp8"}},
+    {"first_last_layers_bf16", boolean, "false", not_yet, "First last layers bf16."},
+    {"fp16", boolean, "false", not_yet, "Fp16."},
+    {"fp16_lm_cross_entropy", boolean, "false", not_yet, "Fp16 lm cross entropy."},
+    {"fp32_residual_connection", boolean, "false", not_yet, "Fp32 residual connection."},
+    {"fp4", text, "null", not_yet, "Fp4.", {.null = true, .choices = "e2m1"}},
+    {"fp4_param", boolean, "false", not_yet, "Fp4 param."},
+    {"fp4_quantizer_factory", text, "null", not_yet, "Fp4 quantizer factory.", {.null = true}},
+    {"fp4_recipe", text, "nvfp4", not_yet, "Fp4 recipe.", {.choices = "nvfp4|custom"}},
+    {"fp8", text, "null", not_yet, "Fp8.", {.null = true, .choices = "e4m3|hybrid"}},
+    {"fp8_amax_compute_algo",
+     text,
+     "most_recent",
+     not_yet,
+     "Fp8 amax compute algo.",
+     {.preset = "max", .choices = "most_recent|max"}},
+    {"fp8_amax_history_len", integer, "1", not_yet, "Fp8 amax history len.", {.preset = "1024"}},
+    {"fp8_interval", integer, "1", not_yet, "Fp8 interval."},
+    {"fp8_margin", integer, "0", not_yet, "Fp8 margin."},
+    {"fp8_param_gather", boolean, "false", not_yet, "Fp8 param gather."},
+    {"fp8_quantizer_factory", text, "null", not_yet, "Fp8 quantizer factory.", {.null = true}},
+    {"fp8_recipe",
+     text,
+     "delayed",
+     not_yet,
+     "Fp8 recipe.",
+     {.choices = "tensorwise|delayed|mxfp8|blockwise|custom"}},
+    {"fp8_wgrad", boolean, "true", not_yet, "Fp8 wgrad."},
+    {"grad_reduce_in_bf16", boolean, "false", not_yet, "Grad reduce in bf16."},
+    {"hysteresis", integer, "2", not_yet, "Hysteresis."},
+    {"inference_rng_tracker", boolean, "false", not_yet, "Inference rng tracker."},
+    {"initial_loss_scale", number, "4294967296", not_yet, "Initial loss scale."},
+    {"keep_fp8_transpose_cache", boolean, "false", not_yet, "Keep fp8 transpose cache."},
+    {"loss_scale", number, "null", not_yet, "Loss scale.", {.null = true}},
+    {"loss_scale_window", number, "1000", not_yet, "Loss scale window."},
+    {"main_grads_dtype", text, "fp32", not_yet, "Main grads dtype.", {.choices = "fp32|bf16"}},
+    {"main_params_dtype", text, "fp32", not_yet, "Main params dtype.", {.choices = "fp32|fp16"}},
+    {"min_loss_scale", number, "1.0", not_yet, "Min loss scale."},
+    {"mxfp4_gradient_stochastic_rounding", boolean, "false", not_yet, "Mxfp4 gradient stochastic rounding."},
+    {"no_fp8_weight_transpose_cache", boolean, "false", not_yet, "No fp8 weight transpose cache."},
+    {"num_layers_at_end_in_bf16", integer, "1", not_yet, "Num layers at end in bf16."},
+    {"num_layers_at_start_in_bf16", integer, "1", not_yet, "Num layers at start in bf16."},
+    {"reuse_grad_buf_for_mxfp8_param_ag", boolean, "false", not_yet, "Reuse grad buf for mxfp8 param ag."},
+    {"te_precision_config_file", text, "null", not_yet, "Te precision config file.", {.null = true}},
+    {"te_rng_tracker", boolean, "false", not_yet, "Te rng tracker."},
+    {"use_precision_aware_optimizer", boolean, "false", not_yet, "Use precision aware optimizer."},
+};
+
+}  // namespace primus::config::table

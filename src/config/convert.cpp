@@ -1,0 +1,220 @@
+#include <fmt/format.h>
+
+#include <cctype>
+#include <cmath>
+#include <sstream>
+
+#include "config/arguments.h"
+#include "config/scalar.h"
+#include "config/suggest.h"
+#include "config/yaml.h"
+
+namespace primus::config {
+
+namespace {
+
+using Outcome = std::variant<TypedValue, std::string>;
+
+std::string shown(const Value& value) {
+  if (value.is_null()) return "null";
+  if (value.is_text()) return fmt::format("the text '{}'", *value.text());
+  return fmt::format("the {} {}", value.kind(), value.as_written());
+}
+
+std::string must_be(std::string_view wanted, const Value& value) {
+  return fmt::format("must be {}, not {}", wanted, shown(value));
+}
+
+std::optional<bool> as_boolean(const Value& value) {
+  if (const bool* boolean = value.boolean()) return *boolean;
+  if (const auto* integer = value.integer(); integer && (*integer == 0 || *integer == 1)) return *integer == 1;
+  return std::nullopt;
+}
+
+std::optional<double> as_number(const Value& value) {
+  if (const double* number = value.number()) return *number;
+  if (const auto* integer = value.integer()) return static_cast<double>(*integer);
+  if (const std::string* text = value.text()) return parse_double(*text);
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> as_integer(const Value& value) {
+  if (const auto* integer = value.integer()) return *integer;
+  if (value.text()) {
+    const auto integer = parse_integer(*value.text());
+    if (integer && integer->integer()) return *integer->integer();
+  }
+  const auto number = as_number(value);
+  if (!number || std::trunc(*number) != *number || std::abs(*number) >= 9e18) return std::nullopt;
+  return static_cast<std::int64_t>(*number);
+}
+
+/// A name such as an experiment's may look like a number; its characters are kept.
+std::optional<std::string> as_text(const Value& value) {
+  if (value.is_text()) return *value.text();
+  if (value.integer() || value.number()) return value.as_written();
+  if (std::holds_alternative<OtherScalar>(value.content)) return value.as_written();
+  return std::nullopt;
+}
+
+std::string_view check_text(Check check) {
+  switch (check) {
+    case Check::none: return "";
+    case Check::positive: return "must be greater than 0";
+    case Check::not_negative: return "must not be negative";
+    case Check::fraction: return "must lie between 0 and 1";
+  }
+  return "";
+}
+
+bool passes(Check check, double number) {
+  switch (check) {
+    case Check::none: return true;
+    case Check::positive: return number > 0;
+    case Check::not_negative: return number >= 0;
+    case Check::fraction: return number >= 0 && number <= 1;
+  }
+  return true;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, begin), text.size());
+    parts.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::string join(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : ", ") + part;
+  return out;
+}
+
+/// One item of a list, or a value that is no list, in type T.
+template <typename T>
+std::optional<T> item_as(const Value& value) {
+  if constexpr (std::is_same_v<T, std::int64_t>) return as_integer(value);
+  if constexpr (std::is_same_v<T, double>) return as_number(value);
+  if constexpr (std::is_same_v<T, std::string>) return as_text(value);
+}
+
+template <typename T>
+Outcome scalar_of(const Argument& argument, std::string_view wanted, const Value& value) {
+  const auto item = item_as<T>(value);
+  if (!item) return must_be(wanted, value);
+  if constexpr (!std::is_same_v<T, std::string>) {
+    if (!passes(argument.details.check, static_cast<double>(*item))) {
+      return fmt::format("{}; it is {}", check_text(argument.details.check), value.as_written());
+    }
+  }
+  return TypedValue(*item);
+}
+
+template <typename T>
+Outcome list_of(const Argument& argument, std::string_view wanted, const Value& value) {
+  std::vector<T> items;
+  if (value.is_null()) return TypedValue(items);
+  const Value::List single = {value};
+  if (value.is_map()) return must_be(wanted, value);
+  for (const Value& item : value.list() ? *value.list() : single) {
+    const auto converted = item_as<T>(item);
+    if (!converted) return must_be(wanted, value);
+    if constexpr (!std::is_same_v<T, std::string>) {
+      if (!passes(argument.details.check, static_cast<double>(*converted))) {
+        return fmt::format("{}; it holds {}", check_text(argument.details.check), item.as_written());
+      }
+    }
+    items.push_back(*converted);
+  }
+  return TypedValue(std::move(items));
+}
+
+Outcome words_of(const Argument& argument, const Value& value) {
+  if (!value.is_text()) return list_of<std::string>(argument, "a text, or a list of texts", value);
+  std::istringstream stream(*value.text());
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return TypedValue(std::move(words));
+}
+
+Outcome layer_pattern_of(const Value& value) {
+  const std::string text = value.is_text() ? *value.text() : value.as_written();
+  if (value.is_text() || value.integer() || value.is_list()) {
+    if (auto pattern = parse_layer_pattern(text)) return TypedValue(std::move(*pattern));
+  }
+  return must_be("a positive integer, a list of 0 and 1, or an expression such as ([0]*3+[1]*58)", value);
+}
+
+Outcome converted(const Argument& argument, const Value& value) {
+  switch (argument.type) {
+    case Type::boolean: {
+      if (value.is_null() && argument.details.null) return TypedValue(false);
+      const auto boolean = as_boolean(value);
+      return boolean ? Outcome(TypedValue(*boolean)) : Outcome(must_be("true or false", value));
+    }
+    case Type::integer: return scalar_of<std::int64_t>(argument, "an integer", value);
+    case Type::number: return scalar_of<double>(argument, "a number", value);
+    case Type::text: return scalar_of<std::string>(argument, "a text", value);
+    case Type::integers: return list_of<std::int64_t>(argument, "a list of integers", value);
+    case Type::numbers: return list_of<double>(argument, "a list of numbers", value);
+    case Type::texts: return list_of<std::string>(argument, "a list of texts", value);
+    case Type::words: return words_of(argument, value);
+    case Type::layer_pattern: return layer_pattern_of(value);
+    case Type::map:
+      if (value.is_null()) return TypedValue(Map());
+      return value.is_map() ? Outcome(TypedValue(*value.map())) : Outcome(must_be("a map", value));
+  }
+  return std::string("has no type");
+}
+
+/// The reason why a text is none of the choices, or nothing.
+std::optional<std::string> not_a_choice(const Argument& argument, const TypedValue& value) {
+  if (argument.details.choices.empty()) return std::nullopt;
+  const std::vector<std::string> choices = split(argument.details.choices, '|');
+  std::vector<std::string> given;
+  if (const auto* text = std::get_if<std::string>(&value)) given = {*text};
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) given = *texts;
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) given = {std::to_string(*integer)};
+  for (const std::string& text : given) {
+    if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      return fmt::format("must be one of {}; it is '{}'{}", join(choices), text, did_you_mean(text, choices));
+    }
+  }
+  return std::nullopt;
+}
+
+bool says_null(const Value& value) {
+  return value.is_null() || (value.is_text() && *value.text() == "null");
+}
+
+Value from_yaml_text(std::string_view text) {
+  if (text.starts_with('[') || text.starts_with('{') || text.starts_with('\'')) {
+    Value value = parse_yaml(text, "", Layer::table);
+    value.origin.file.reset();
+    return value;
+  }
+  Value value = resolve_scalar(text);
+  return value;
+}
+
+}  // namespace
+
+std::variant<TypedValue, std::string> convert(const Argument& argument, const Value& value) {
+  if (argument.optional() && says_null(value)) return TypedValue(std::monostate());
+  Outcome outcome = converted(argument, says_null(value) ? Value() : value);
+  if (const auto* typed = std::get_if<TypedValue>(&outcome)) {
+    if (auto reason = not_a_choice(argument, *typed)) return *reason;
+  }
+  return outcome;
+}
+
+Value default_value(const Argument& argument) { return from_yaml_text(argument.default_value); }
+
+Value preset_value(const Argument& argument) {
+  return from_yaml_text(argument.details.preset.empty() ? argument.default_value : argument.details.preset);
+}
+
+}  // namespace primus::config

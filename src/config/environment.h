@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "config/value.h"
+
+namespace primus::config {
+
+/// Looks up an environment variable; nothing when it is unset.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// The variables of this process.
+Environment process_environment();
+
+/// Replaces `${NAME}` and `${NAME:default}` in every text below `value` (keys are left alone), and gives a
+/// text that changed the type it looks like (`resolve_substituted`). The default is taken only when the
+/// variable is unset, and ends at the first `}`; there is no nesting and no second pass. Throws UserError,
+/// with file and line, for a variable without default that is not set.
+void substitute_environment(Value& value, const Environment& environment);
+
+/// Replaces `$NAME` and `${NAME}` in one text as a shell would; a variable that is unset stays as it is
+/// written.
+std::string expand_variables(const std::string& text, const Environment& environment);
+
+}  // namespace primus::config

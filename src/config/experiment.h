@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/arguments.h"
+#include "config/environment.h"
+#include "config/value.h"
+
+namespace primus::config {
+
+/// What is to be resolved.
+struct ResolveRequest {
+  std::filesystem::path config;        ///< the experiment file
+  std::vector<std::string> overrides;  ///< command-line tokens, see parse_tokens
+  std::string module = "pre_trainer";  ///< or post_trainer; each stands in for the other when alone
+  /// Trees with models/, modules/ and platforms/; the first that has a preset wins.
+  std::vector<std::filesystem::path> config_directories;
+  Environment environment = process_environment();
+  bool allow_unknown_keys = false;  ///< warn instead of failing
+};
+
+/// The trees to look for presets in: `given` (of --config_dir), $PRIMUS_CONFIG_DIR, and the one that comes
+/// with the program.
+std::vector<std::filesystem::path> config_directories(const std::filesystem::path& given,
+                                                      const Environment& environment = process_environment());
+
+/// The whole merged tree of an experiment file: presets, overrides, platform. In the shape of the original's.
+struct Document {
+  Value tree;
+  std::vector<std::string> warnings;
+};
+
+/// Merges an experiment file with its presets. Knows no argument: any key is kept. Reads files, writes none.
+/// Throws UserError, with file and line.
+Document merge_experiment(const ResolveRequest& request);
+
+/// One run, resolved: nothing of it has touched the disk yet.
+struct Experiment {
+  std::string work_group, user_name, exp_name;
+  std::filesystem::path workspace;
+  std::filesystem::path root_directory;  ///< workspace/work_group/user_name/exp_name
+  std::string module;                    ///< the module that was chosen, e.g. pre_trainer
+  Arguments arguments;
+  Value document;  ///< the whole merged tree, command line included
+  std::vector<std::pair<std::string, std::string>>
+      environment;  ///< the `env:` block, to be exported before all else
+  std::vector<std::string> warnings;
+};
+
+/// Resolves an experiment file and the command line to typed arguments.
+/// Throws UserError with every problem found, each with its file and line.
+Experiment resolve(const ResolveRequest& request);
+
+}  // namespace primus::config
