@@ -7,5 +7,6 @@
 namespace primus::cli {
 
 /// Each adds one subcommand, with its options and the callback that runs it, and lives in a file of its name.
+void add_config(CLI::App& program);
 
 }  // namespace primus::cli

@@ -11,7 +11,8 @@ namespace primus::cli {
 namespace {
 
 void print_warnings(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) std::fputs(fmt::format("primus: warning: {}\n", warning).c_str(), stderr);
+  for (const std::string& warning : warnings)
+    std::fputs(fmt::format("primus: warning: {}\n", warning).c_str(), stderr);
 }
 
 struct ShowOptions {
@@ -30,12 +31,14 @@ void show(const ShowOptions& options, const std::vector<std::string>& tokens) {
     print_warnings(experiment.warnings);
     tree = config::resolved_tree(experiment);
   }
-  const std::string text = options.format == "json" ? to_json(tree, config::JsonStyle::canonical) + "\n" : to_yaml(tree);
+  const std::string text =
+      options.format == "json" ? to_json(tree, config::JsonStyle::canonical) + "\n" : to_yaml(tree);
   std::fputs(text.c_str(), stdout);
 }
 
 void add_show(CLI::App& parent) {
-  CLI::App* command = parent.add_subcommand("show", "Print what an experiment file means, all presets merged");
+  CLI::App* command =
+      parent.add_subcommand("show", "Print what an experiment file means, all presets merged");
   auto options = std::make_shared<ShowOptions>();
   options->config = add_config_options(*command);
   command->add_option("--format", options->format, "yaml, or json with sorted keys")

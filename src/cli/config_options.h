@@ -18,8 +18,8 @@ struct ConfigOptions {
   config::ResolveRequest request(const std::vector<std::string>& tokens) const;
 };
 
-/// Adds --config (also --exp), --config_dir and --allow_unknown_keys, and lets everything else on the line through as
-/// overrides: `key=value` or `--key value`. Read those with `command.remaining()` in the callback.
+/// Adds --config (also --exp), --config_dir and --allow_unknown_keys, and lets everything else on the line
+/// through as overrides: `key=value` or `--key value`. Read those with `command.remaining()` in the callback.
 std::shared_ptr<ConfigOptions> add_config_options(CLI::App& command);
 
 }  // namespace primus::cli

@@ -114,6 +114,19 @@ const Value& Arguments::value(std::string_view name) const {
   return values_[index];
 }
 
+Value Arguments::resolved_at(std::size_t index) const {
+  Value value = values_[index];
+  const TypedValue& typed = typed_[index];
+  if (argument_at(index).optional() && std::holds_alternative<std::monostate>(typed))
+    value.content = std::monostate();
+  if (const auto* boolean = std::get_if<bool>(&typed); boolean && !value.is_null()) value.content = *boolean;
+  if (const auto* integer = std::get_if<std::int64_t>(&typed)) value.content = *integer;
+  if (const auto* text = std::get_if<std::string>(&typed)) value.content = *text;
+  // An integer where a number is wanted stays as it was written.
+  if (const auto* number = std::get_if<double>(&typed); number && !value.integer()) value.content = *number;
+  return value;
+}
+
 void Arguments::set(std::string_view name, Value value) {
   (void)this->value(name);
   std::vector<Problem> problems;
@@ -126,9 +139,10 @@ std::vector<Problem> Arguments::unsupported() const {
   for (std::size_t index = 0; index < argument_count; ++index) {
     const Argument& argument = argument_at(index);
     if (argument.support.status != Status::unsupported || is_default(argument, values_[index])) continue;
-    problems.push_back({Problem::Kind::unsupported, values_[index].origin.where(),
-                        fmt::format("'{}: {}' is not supported ({}): leave it at its default, {}", argument.name,
-                                    values_[index].as_written(), argument.support.reason, argument.default_value)});
+    problems.push_back(
+        {Problem::Kind::unsupported, values_[index].origin.where(),
+         fmt::format("'{}: {}' is not supported ({}): leave it at its default, {}", argument.name,
+                     values_[index].as_written(), argument.support.reason, argument.default_value)});
   }
   return problems;
 }
@@ -138,8 +152,9 @@ std::vector<std::string> Arguments::without_effect() const {
   for (std::size_t index = 0; index < argument_count; ++index) {
     const Argument& argument = argument_at(index);
     if (argument.support.status != Status::no_effect || is_default(argument, values_[index])) continue;
-    lines.push_back(fmt::format("{}: '{}: {}' has no effect here: {}", to_string(values_[index].origin.where()),
-                                argument.name, values_[index].as_written(), argument.support.reason));
+    lines.push_back(fmt::format("{}: '{}: {}' has no effect here: {}",
+                                to_string(values_[index].origin.where()), argument.name,
+                                values_[index].as_written(), argument.support.reason));
   }
   return lines;
 }

@@ -17,8 +17,9 @@
 namespace primus::config {
 
 /// The value of an argument in the C++ type of its row.
-using TypedValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                std::vector<double>, std::vector<std::string>, LayerPattern, Map>;
+using TypedValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                 std::vector<double>, std::vector<std::string>, LayerPattern, Map>;
 
 /// The name of an argument as a template parameter: `arguments.get<"num_layers">()`.
 template <std::size_t N>
@@ -33,16 +34,46 @@ namespace detail {
 /// The C++ type that holds a value of a `Type`.
 template <Type type>
 struct Stored;
-template <> struct Stored<Type::boolean> { using type = bool; };
-template <> struct Stored<Type::integer> { using type = std::int64_t; };
-template <> struct Stored<Type::number> { using type = double; };
-template <> struct Stored<Type::text> { using type = std::string; };
-template <> struct Stored<Type::integers> { using type = std::vector<std::int64_t>; };
-template <> struct Stored<Type::numbers> { using type = std::vector<double>; };
-template <> struct Stored<Type::texts> { using type = std::vector<std::string>; };
-template <> struct Stored<Type::words> { using type = std::vector<std::string>; };
-template <> struct Stored<Type::layer_pattern> { using type = LayerPattern; };
-template <> struct Stored<Type::map> { using type = Map; };
+template <>
+struct Stored<Type::boolean> {
+  using type = bool;
+};
+template <>
+struct Stored<Type::integer> {
+  using type = std::int64_t;
+};
+template <>
+struct Stored<Type::number> {
+  using type = double;
+};
+template <>
+struct Stored<Type::text> {
+  using type = std::string;
+};
+template <>
+struct Stored<Type::integers> {
+  using type = std::vector<std::int64_t>;
+};
+template <>
+struct Stored<Type::numbers> {
+  using type = std::vector<double>;
+};
+template <>
+struct Stored<Type::texts> {
+  using type = std::vector<std::string>;
+};
+template <>
+struct Stored<Type::words> {
+  using type = std::vector<std::string>;
+};
+template <>
+struct Stored<Type::layer_pattern> {
+  using type = LayerPattern;
+};
+template <>
+struct Stored<Type::map> {
+  using type = Map;
+};
 
 /// The index of an argument. A name that is not in the table does not compile.
 template <ArgumentName Name>
@@ -60,16 +91,17 @@ class Arguments {
   /// Every argument at its default. Those without one are unset, and reading them throws.
   Arguments();
 
-  /// Takes the merged parameters of a module (a map). What is wrong is added to `problems`: unknown keys with the
-  /// nearest names, wrong types, values outside of the choices or the row's check, required arguments not given.
+  /// Takes the merged parameters of a module (a map). What is wrong is added to `problems`: unknown keys with
+  /// the nearest names, wrong types, values outside of the choices or the row's check, required arguments not
+  /// given.
   static Arguments from(const Value& parameters, std::vector<Problem>& problems);
 
   /// Parameters written as YAML, over the table's defaults; for tests and tools.
   /// Throws UserError with all problems.
   static Arguments from_yaml(std::string_view text);
 
-  /// The value, in the type that the argument's row gives: bool, std::int64_t, double, std::string, LayerPattern, Map
-  /// or a vector; a std::optional of it when null is a value of its own.
+  /// The value, in the type that the argument's row gives: bool, std::int64_t, double, std::string,
+  /// LayerPattern, Map or a vector; a std::optional of it when null is a value of its own.
   template <ArgumentName Name>
   auto get() const {
     constexpr std::size_t index = detail::index_of<Name>();
@@ -92,14 +124,18 @@ class Arguments {
 
   /// The value as it was given, with its origin and what it replaced; by index in the table.
   const Value& value_at(std::size_t index) const { return values_[index]; }
+  /// The value by index, in the type of its row where the file has another: a text that is a number, 1 for
+  /// true.
+  Value resolved_at(std::size_t index) const;
   /// By name. Throws UserError, with the nearest names, when there is no such argument.
   const Value& value(std::string_view name) const;
 
-  /// Sets an argument from outside of the files, e.g. from a checkpoint. Throws UserError as `from` would say it.
+  /// Sets an argument from outside of the files, e.g. from a checkpoint. Throws UserError as `from` would say
+  /// it.
   void set(std::string_view name, Value value);
 
-  /// Arguments that this engine does not support and that were given another value than their default (Megatron's or
-  /// the base presets'). `train` refuses them.
+  /// Arguments that this engine does not support and that were given another value than their default
+  /// (Megatron's or the base presets'). `train` refuses them.
   std::vector<Problem> unsupported() const;
 
   /// Arguments without effect that were changed from their default: one line each, with the reason.
@@ -113,13 +149,13 @@ class Arguments {
   std::vector<TypedValue> typed_;
 };
 
-/// The default of an argument, or the value of the base presets, as a value. An argument whose preset is the default
-/// has one value for both.
+/// The default of an argument, or the value of the base presets, as a value. An argument whose preset is the
+/// default has one value for both.
 Value default_value(const Argument& argument);
 Value preset_value(const Argument& argument);
 
-/// Turns a value into the type of its argument. Returns the reason why it cannot, in words that follow "'lr' ", e.g.
-/// "must be a number, not the text 'high'".
+/// Turns a value into the type of its argument. Returns the reason why it cannot, in words that follow "'lr'
+/// ", e.g. "must be a number, not the text 'high'".
 std::variant<TypedValue, std::string> convert(const Argument& argument, const Value& value);
 
 /// The names of all arguments, in the order of the table.

@@ -27,7 +27,8 @@ std::string must_be(std::string_view wanted, const Value& value) {
 
 std::optional<bool> as_boolean(const Value& value) {
   if (const bool* boolean = value.boolean()) return *boolean;
-  if (const auto* integer = value.integer(); integer && (*integer == 0 || *integer == 1)) return *integer == 1;
+  if (const auto* integer = value.integer(); integer && (*integer == 0 || *integer == 1))
+    return *integer == 1;
   return std::nullopt;
 }
 
@@ -113,13 +114,25 @@ Outcome scalar_of(const Argument& argument, std::string_view wanted, const Value
   return TypedValue(*item);
 }
 
+/// The items of a list. A single value is a list of one; numbers may also stand in one text, as in "0,3,4".
+template <typename T>
+Value::List items_of(const Value& value) {
+  if (value.list()) return *value.list();
+  Value::List items;
+  if (!std::is_same_v<T, std::string> && value.is_text()) {
+    for (const std::string& part : split(*value.text(), ',')) items.push_back(resolve_scalar(part));
+  } else {
+    items.push_back(value);
+  }
+  return items;
+}
+
 template <typename T>
 Outcome list_of(const Argument& argument, std::string_view wanted, const Value& value) {
   std::vector<T> items;
   if (value.is_null()) return TypedValue(items);
-  const Value::List single = {value};
   if (value.is_map()) return must_be(wanted, value);
-  for (const Value& item : value.list() ? *value.list() : single) {
+  for (const Value& item : items_of<T>(value)) {
     const auto converted = item_as<T>(item);
     if (!converted) return must_be(wanted, value);
     if constexpr (!std::is_same_v<T, std::string>) {
@@ -186,9 +199,7 @@ std::optional<std::string> not_a_choice(const Argument& argument, const TypedVal
   return std::nullopt;
 }
 
-bool says_null(const Value& value) {
-  return value.is_null() || (value.is_text() && *value.text() == "null");
-}
+bool says_null(const Value& value) { return value.is_null() || (value.is_text() && *value.text() == "null"); }
 
 Value from_yaml_text(std::string_view text) {
   if (text.starts_with('[') || text.starts_with('{') || text.starts_with('\'')) {

@@ -185,4 +185,13 @@ Experiment resolve(const ResolveRequest& request) {
   return experiment;
 }
 
+Value resolved_tree(const Experiment& experiment) {
+  Value tree = experiment.document;
+  for (auto& [key, value] : *tree.map()->find("modules")->map()->find(experiment.module)->map()) {
+    const std::size_t index = find_argument(key);
+    if (index < argument_count) value.content = experiment.arguments.resolved_at(index).content;
+  }
+  return tree;
+}
+
 }  // namespace primus::config

@@ -54,4 +54,8 @@ struct Experiment {
 /// Throws UserError with every problem found, each with its file and line.
 Experiment resolve(const ResolveRequest& request);
 
+/// The document with each argument in the type that its row gives (`1e-2` is a number, not text). Loading it
+/// as an experiment file gives the same arguments again.
+Value resolved_tree(const Experiment& experiment);
+
 }  // namespace primus::config

@@ -17,7 +17,8 @@ struct Term {
   std::vector<std::int64_t> items;
 };
 
-/// sum := product ('+' product)*;  product := atom ('*' atom)*;  atom := integer | '[' sum, ... ']' | '(' sum ')'
+/// sum := product ('+' product)*;  product := atom ('*' atom)*;  atom := integer | '[' sum, ... ']' | '(' sum
+/// ')'
 class ExpressionParser {
  public:
   explicit ExpressionParser(std::string_view text) : text_(text) {}
@@ -74,7 +75,8 @@ class ExpressionParser {
     const Term& list = left.is_list ? left : right;
     const std::int64_t times = left.is_list ? right.number : left.number;
     result.is_list = true;
-    if (times > 0 && !list.items.empty() && static_cast<std::size_t>(times) > most_layers / list.items.size()) {
+    if (times > 0 && !list.items.empty() &&
+        static_cast<std::size_t>(times) > most_layers / list.items.size()) {
       return std::nullopt;
     }
     for (std::int64_t i = 0; i < times && !list.items.empty(); ++i) {

@@ -57,7 +57,7 @@ inline constexpr Argument mixture_of_experts_arguments[] = {
      "softmax",
      not_yet,
      "Moe router score function.",
-     {.choices = "softmax|sigmoid"}},
+     {.choices = "softmax|sigmoid|sqrtsoftplus"}},
     {"moe_router_topk", integer, "2", not_yet, "Moe router topk."},
     {"moe_router_topk_limited_devices",
      integer,

@@ -20,7 +20,7 @@ inline constexpr Argument precision_arguments[] = {
     {"fp4", text, "null", not_yet, "Fp4.", {.null = true, .choices = "e2m1"}},
     {"fp4_param", boolean, "false", not_yet, "Fp4 param."},
     {"fp4_quantizer_factory", text, "null", not_yet, "Fp4 quantizer factory.", {.null = true}},
-    {"fp4_recipe", text, "nvfp4", not_yet, "Fp4 recipe.", {.choices = "nvfp4|custom"}},
+    {"fp4_recipe", text, "nvfp4", not_yet, "Fp4 recipe.", {.choices = "nvfp4|custom|mxfp4"}},
     {"fp8", text, "null", not_yet, "Fp8.", {.null = true, .choices = "e4m3|hybrid"}},
     {"fp8_amax_compute_algo",
      text,

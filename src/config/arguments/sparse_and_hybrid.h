@@ -11,7 +11,7 @@ inline constexpr Argument sparse_and_hybrid_arguments[] = {
     {"attn_res_block_size", integer, "null", not_yet, "Attn res block size.", {.null = true}},
     {"attn_sink", boolean, "false", not_yet, "Attn sink."},
     {"attn_sliding_window", integer, "null", not_yet, "Attn sliding window.", {.null = true}},
-    {"compress_ratios", integers, "null", not_yet, "Compress ratios.", {.null = true}},
+    {"compress_ratios", text, "null", not_yet, "Compress ratios.", {.null = true}},
     {"compress_rope_theta", number, "null", not_yet, "Compress rope theta.", {.null = true}},
     {"conv_L_cache", integer, "3", not_yet, "Conv l cache."},
     {"conv_bias", boolean, "false", not_yet, "Conv bias."},

@@ -31,7 +31,9 @@ inline constexpr Argument tokenizer_arguments[] = {
      {.null = true,
       .choices = "BertWordPieceLowerCase|BertWordPieceCase|GPT2BPETokenizer|SentencePieceTokenizer|"
                  "GPTSentencePieceTokenizer|HuggingFaceTokenizer|Llama2Tokenizer|TikTokenizer|"
-                 "MultimodalTokenizer|NullTokenizer|NullMultimodalTokenizer|SFTTokenizer"}},
+                 "MultimodalTokenizer|NullTokenizer|NullMultimodalTokenizer|SFTTokenizer|DeepSeekV4Tokenizer|"
+                 "Llama4Tokenizer|DeepSeekV2Tokenizer|Llama3Tokenizer|DeepSeekV3Tokenizer|MixtralTokenizer|"
+                 "Lfm2Tokenizer|KimiK2Tokenizer"}},
     {"trust_remote_code", boolean, "false", python_only, "Trust remote code."},
     {"vocab_extra_ids", integer, "0", implemented, "Vocab extra ids."},
     {"vocab_file", text, "null", not_yet, "Vocab file.", {.null = true}},
