@@ -4,6 +4,8 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/cpu/linear.h"
+
 namespace primus::kernels {
 
 using torch::autograd::AutogradContext;
@@ -15,7 +17,14 @@ namespace {
 at::Tensor as_rows(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
 at::Tensor compute_weight_gradient(const at::Tensor& dy, const at::Tensor& x,
-                                   const c10::intrusive_ptr<GradientSink>& sink) {
+                                   const c10::intrusive_ptr<GradientSink>& sink,
+                                   const KernelOptions& options) {
+  const bool fused = options.fused_linear && cpu::covers_product(dy, x, 2);
+  if (fused && sink != nullptr && sink->main_grad.scalar_type() == at::kFloat) {
+    cpu::add_weight_gradient(sink->main_grad, as_rows(dy), as_rows(x));
+    if (sink->on_accumulated) sink->on_accumulated();
+    return {};
+  }
   const at::Tensor dy_columns = as_rows(dy).t();
   if (sink != nullptr && sink->main_grad.scalar_type() == dy.scalar_type()) {
     sink->main_grad.addmm_(dy_columns, as_rows(x));
@@ -23,6 +32,18 @@ at::Tensor compute_weight_gradient(const at::Tensor& dy, const at::Tensor& x,
     return {};
   }
   return deliver_gradient(sink, at::mm(dy_columns, as_rows(x)));
+}
+
+at::Tensor compute_linear(const at::Tensor& x, const at::Tensor& weight,
+                          const std::optional<at::Tensor>& bias, const KernelOptions& options) {
+  // In bf16 oneDNN behind at::linear is as fast (98 % of the GEMM rate), and faster on short sums.
+  if (options.fused_linear && x.scalar_type() == at::kFloat &&
+      cpu::covers_product(x, weight, weight.size(1))) {
+    std::vector<std::int64_t> shape = x.sizes().vec();
+    shape.back() = weight.size(0);
+    return cpu::packed_linear(as_rows(x), weight, bias).view(shape);
+  }
+  return at::linear(x, weight, bias);
 }
 
 struct Linear : torch::autograd::Function<Linear> {
@@ -35,7 +56,7 @@ struct Linear : torch::autograd::Function<Linear> {
     ctx->saved_data["bias_sink"] = pack_sink(bias_sink);
     ctx->saved_data["fused"] = options.fused_linear;
     ctx->saved_data["has_bias"] = bias.has_value();
-    return at::linear(x, weight, bias);
+    return compute_linear(x, weight, bias, options);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
@@ -63,17 +84,24 @@ at::Tensor linear(const at::Tensor& x, const Weight& weight, const std::optional
   return Linear::apply(x, weight.value, value_of(bias), weight.sink, bias_sink, options);
 }
 
-at::Tensor linear_input_gradient(const at::Tensor& dy, const at::Tensor& weight, const KernelOptions&) {
+at::Tensor linear_input_gradient(const at::Tensor& dy, const at::Tensor& weight,
+                                 const KernelOptions& options) {
+  if (options.fused_linear && cpu::covers_product(dy, weight, weight.size(0))) {
+    std::vector<std::int64_t> shape = dy.sizes().vec();
+    shape.back() = weight.size(1);
+    return cpu::packed_input_gradient(as_rows(dy), weight).view(shape);
+  }
   return at::matmul(dy, weight);
 }
 
 at::Tensor linear_weight_gradient(const at::Tensor& dy, const at::Tensor& x,
-                                  const c10::intrusive_ptr<GradientSink>& sink, const KernelOptions&) {
+                                  const c10::intrusive_ptr<GradientSink>& sink,
+                                  const KernelOptions& options) {
   if (sink != nullptr && sink->defer) {
-    sink->defer([dy, x, sink] { compute_weight_gradient(dy, x, sink); });
+    sink->defer([dy, x, sink, options] { compute_weight_gradient(dy, x, sink, options); });
     return {};
   }
-  return compute_weight_gradient(dy, x, sink);
+  return compute_weight_gradient(dy, x, sink, options);
 }
 
 }  // namespace primus::kernels

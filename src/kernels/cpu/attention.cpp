@@ -8,7 +8,7 @@
 
 #include "kernels/cpu/isa/attention.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/tile_gemm.h"
+#include "kernels/cpu/types.h"
 
 namespace primus::kernels::cpu {
 
@@ -74,10 +74,6 @@ at::Tensor readable(const at::Tensor& x, at::ScalarType dtype) {
 HeadStrides strides_of(const at::Tensor& x) {
   const bool per_head = x.dim() == 5;
   return {x.stride(0), x.stride(1), x.stride(2), per_head ? x.stride(3) : 0};
-}
-
-at::ScalarType compute_dtype(const at::Tensor& query, Isa isa) {
-  return query.scalar_type() == at::kBFloat16 && has_bf16_units(isa) ? at::kBFloat16 : at::kFloat;
 }
 
 template <class T>
@@ -196,15 +192,6 @@ at::Tensor backward(const at::Tensor& context_gradient, const AttentionInputs& i
   return delta;
 }
 
-/// Calls function.operator()<T, isa>() with the type in which the products are computed.
-template <class Function>
-auto with_types(at::ScalarType dtype, Isa isa, const Function& function) {
-  if (dtype == at::kBFloat16) {
-    return function.template operator()<c10::BFloat16, Isa::avx512_bf16>();
-  }
-  return with_isa(isa, [&](auto level) { return function.template operator()<float, level()>(); });
-}
-
 bool ascending(const at::Tensor& documents) {
   const at::Tensor columns = documents.t().contiguous();
   const int* data = columns.const_data_ptr<int>();
@@ -227,10 +214,10 @@ bool covers_attention(const AttentionInputs& inputs, const AttentionConfig& conf
 
 AttentionOutput flash_attention_forward(const AttentionInputs& inputs, const AttentionConfig& config,
                                         const at::Tensor& sinks, Isa isa) {
-  const at::ScalarType dtype = compute_dtype(inputs.query, isa);
+  const at::ScalarType dtype = product_dtype(inputs.query.scalar_type(), isa);
   const AttentionConfig scaled = with_scale(config, inputs.query);
   const AttentionInputs operands = readable_inputs(inputs, dtype);
-  AttentionOutput output = with_types(
+  AttentionOutput output = with_product_types(
       dtype, isa, [&]<class T, Isa level>() { return forward<T, level>(operands, scaled, sinks); });
   output.context =
       output.context.narrow(-1, 0, inputs.value.size(-1)).to(inputs.query.scalar_type()).contiguous();
@@ -240,7 +227,7 @@ AttentionOutput flash_attention_forward(const AttentionInputs& inputs, const Att
 at::Tensor flash_attention_backward(const at::Tensor& context_gradient, const AttentionInputs& inputs,
                                     const AttentionOutput& output, const AttentionConfig& config,
                                     AttentionGradients& gradients, Isa isa) {
-  const at::ScalarType dtype = compute_dtype(inputs.query, isa);
+  const at::ScalarType dtype = product_dtype(inputs.query.scalar_type(), isa);
   const AttentionConfig scaled = with_scale(config, inputs.query);
   const AttentionInputs operands = readable_inputs(inputs, dtype);
   const auto target = [](const at::Tensor& gradient, const at::Tensor& operand) {
@@ -252,7 +239,7 @@ at::Tensor flash_attention_backward(const at::Tensor& context_gradient, const At
                              target(gradients.value, operands.value)};
   const at::Tensor dy = readable(context_gradient.view(output.context.sizes()), dtype);
   const AttentionOutput saved{readable(output.context, dtype), output.log_sum_exp};
-  at::Tensor delta = with_types(dtype, isa, [&]<class T, Isa level>() {
+  at::Tensor delta = with_product_types(dtype, isa, [&]<class T, Isa level>() {
     return backward<T, level>(dy, operands, saved, scaled, results);
   });
   const auto deliver = [](at::Tensor& gradient, const at::Tensor& result) {

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/BFloat16.h>
+
+#include "kernels/cpu/features.h"
+
+namespace primus::kernels::cpu {
+
+/// The dtype in which matrix products of bf16 or fp32 operands run.
+inline at::ScalarType product_dtype(at::ScalarType operands, Isa isa) {
+  return operands == at::kBFloat16 && has_bf16_units(isa) ? at::kBFloat16 : at::kFloat;
+}
+
+/// Calls function.operator()<T, isa>() with the type of `dtype`, a result of product_dtype.
+template <class Function>
+auto with_product_types(at::ScalarType dtype, Isa isa, const Function& function) {
+  if (dtype == at::kBFloat16) {
+    return function.template operator()<c10::BFloat16, Isa::avx512_bf16>();
+  }
+  return with_isa(isa, [&](auto level) { return function.template operator()<float, level()>(); });
+}
+
+}  // namespace primus::kernels::cpu
