@@ -1,0 +1,103 @@
+#include "checkpoint/index.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/safetensors.h"
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace primus::checkpoint {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* format_name = "primus-checkpoint";
+constexpr int format_version = 1;
+
+json piece_to_json(const StoredPiece& piece) {
+  return {{"shard", piece.shard},
+          {"key", piece.key},
+          {"offset", piece.offset},
+          {"extent", piece.extent},
+          {"range", {piece.flat_begin, piece.flat_end}},
+          {"checksums", piece.checksums}};
+}
+
+StoredPiece piece_from_json(const json& value) {
+  return {.shard = value.at("shard"),
+          .key = value.at("key"),
+          .offset = value.at("offset"),
+          .extent = value.at("extent"),
+          .flat_begin = value.at("range").at(0),
+          .flat_end = value.at("range").at(1),
+          .checksums = value.at("checksums")};
+}
+
+}  // namespace
+
+void Index::merge(const Index& other) {
+  shards.insert(other.shards.begin(), other.shards.end());
+  for (const auto& [name, theirs] : other.tensors) {
+    const auto [found, added] = tensors.emplace(name, theirs);
+    if (added) continue;
+    StoredTensor& ours = found->second;
+    if (ours.dtype != theirs.dtype || ours.shape != theirs.shape)
+      throw Error(fmt::format("two ranks save tensor {} with different dtypes or shapes", name));
+    ours.pieces.insert(ours.pieces.end(), theirs.pieces.begin(), theirs.pieces.end());
+  }
+}
+
+json to_json(const Index& index) {
+  json shards = json::array(), tensors = json::object();
+  for (const auto& [number, bytes] : index.shards) shards.push_back({{"shard", number}, {"bytes", bytes}});
+  for (const auto& [name, tensor] : index.tensors) {
+    json pieces = json::array();
+    for (const StoredPiece& piece : tensor.pieces) pieces.push_back(piece_to_json(piece));
+    tensors[name] = {{"dtype", safetensors_dtype(tensor.dtype)}, {"shape", tensor.shape}, {"pieces", pieces}};
+  }
+  return {{"format", format_name}, {"version", format_version}, {"shards", shards}, {"tensors", tensors}};
+}
+
+Index parse_index(const std::string& text, const std::filesystem::path& path) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object() || document.value("format", "") != format_name)
+    throw_user_error("{}: damaged, or not the index of a checkpoint of this program", path.string());
+  if (document.value("version", 0) != format_version) {
+    throw_user_error("{}: the checkpoint has version {}, this program reads version {}", path.string(),
+                     document.value("version", 0), format_version);
+  }
+  Index index;
+  try {
+    for (const json& shard : document.at("shards")) index.shards[shard.at("shard")] = shard.at("bytes");
+    for (const auto& [name, value] : document.at("tensors").items()) {
+      StoredTensor tensor{
+          .dtype = parse_safetensors_dtype(value.at("dtype")), .shape = value.at("shape"), .pieces = {}};
+      for (const json& piece : value.at("pieces")) tensor.pieces.push_back(piece_from_json(piece));
+      index.tensors[name] = std::move(tensor);
+    }
+  } catch (const json::exception& error) {
+    throw_user_error("{}: damaged: {}", path.string(), error.what());
+  }
+  return index;
+}
+
+std::string piece_key(const parallel::TensorPiece& piece) {
+  std::string key = piece.name;
+  if (piece.extent != piece.global_shape) key += fmt::format("@{}", fmt::join(piece.offset, ","));
+  if (piece.data.sizes() != at::IntArrayRef(piece.extent))
+    key += fmt::format("[{}:{}]", piece.flat_begin, piece.flat_end);
+  return key;
+}
+
+std::vector<std::string> block_checksums(std::span<const std::byte> bytes) {
+  std::vector<std::string> result;
+  for (std::uint64_t begin = 0; begin < bytes.size(); begin += checksum_block)
+    result.push_back(checksum(bytes.subspan(begin, std::min(checksum_block, bytes.size() - begin))));
+  return result;
+}
+
+}  // namespace primus::checkpoint

@@ -1,0 +1,341 @@
+#include <ATen/Functions.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/layout.h"
+#include "checkpoint/reader.h"
+#include "checkpoint/writer.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "tests/temporary_directory.h"
+
+namespace primus::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using parallel::TensorPiece;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
+using ::testing::ThrowsMessage;
+
+at::Tensor numbers(at::IntArrayRef shape, at::ScalarType dtype = at::kFloat) {
+  return at::arange(c10::multiply_integers(shape)).view(shape).to(dtype);
+}
+
+TensorPiece whole(const std::string& name, const at::Tensor& data) {
+  return {.name = name,
+          .global_shape = data.sizes().vec(),
+          .offset = std::vector<std::int64_t>(data.dim(), 0),
+          .extent = data.sizes().vec(),
+          .flat_begin = 0,
+          .flat_end = data.numel(),
+          .data = data};
+}
+
+std::vector<TensorPiece> small_model(double fill = 1.0) {
+  return {whole("embedding", at::full({4, 3}, fill, at::kBFloat16)), whole("norm", at::full({3}, fill)),
+          whole("scalar", at::full({}, fill))};
+}
+
+void expect_loads(const fs::path& directory, double fill) {
+  auto pieces = small_model(-1);
+  Checkpoint(directory).load(pieces);
+  for (const TensorPiece& piece : pieces)
+    EXPECT_TRUE(at::equal(piece.data, at::full_like(piece.data, fill))) << piece.name;
+}
+
+void flip_byte(const fs::path& path, std::uint64_t position) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(position));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(position));
+  file.put(static_cast<char>(byte ^ 1));
+}
+
+TEST(Checkpoint, SavesAndLoadsTheSameBits) {
+  const TemporaryDirectory folder;
+  const fs::path directory = iteration_directory(folder.path(), 100);
+  save(directory, small_model(1.5), {{"iteration", 100}});
+  EXPECT_EQ(directory, folder / "iter_0000100");
+  EXPECT_EQ(read_file(tracker_file(folder.path())), "100");
+  const Checkpoint checkpoint(find_checkpoint(folder.path())->path);
+  EXPECT_EQ(checkpoint.common()["iteration"], 100);
+  EXPECT_TRUE(checkpoint.contains("norm"));
+  EXPECT_TRUE(at::equal(checkpoint.tensor("embedding"), at::full({4, 3}, 1.5, at::kBFloat16)));
+  checkpoint.verify();
+  expect_loads(directory, 1.5);
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(directory)) files.push_back(entry.path().filename());
+  EXPECT_THAT(files, ::testing::UnorderedElementsAre("common.json", "index.json", "shard_00000.safetensors"));
+}
+
+TEST(Checkpoint, AShardOfAWholeModelIsAPlainSafetensorsFile) {
+  const TemporaryDirectory folder;
+  save(folder / "iter_0000001", small_model(), json::object());
+  const SafetensorsFile file(shard_file(folder / "iter_0000001", 0));
+  EXPECT_NE(file.find("embedding"), nullptr);
+}
+
+TEST(Checkpoint, ConvertsTheDtypeWhereItDiffers) {
+  const TemporaryDirectory folder;
+  save(folder / "iter_0000001", {whole("w", numbers({5}))}, json::object());
+  const at::Tensor loaded = at::zeros({5}, at::kBFloat16);
+  Checkpoint(folder / "iter_0000001").load({whole("w", loaded)});
+  EXPECT_TRUE(at::equal(loaded, numbers({5}, at::kBFloat16)));
+}
+
+/// How one rank of a layout holds a parameter: a shard of a dimension, of which, optionally, a flat range.
+struct Layout {
+  int size;
+  int dim;
+  int blocks;
+  int ranges;
+};
+
+/// The pieces of all ranks, with memory of their own that is filled from `global` when it is given.
+std::vector<std::vector<TensorPiece>> cut(const at::Tensor& global, const Layout& layout, bool fill) {
+  std::vector<std::vector<TensorPiece>> ranks;
+  for (int rank = 0; rank < layout.size; ++rank) {
+    parallel::ParameterSpec spec{.name = "w", .global_shape = global.sizes().vec()};
+    spec.shard = {.dim = layout.dim, .rank = rank, .size = layout.size, .blocks = layout.blocks};
+    const parallel::Parameter parameter(spec, at::kFloat, at::kCPU);
+    const at::Tensor local = at::full(parameter.local_shape(), -1.0);
+    if (fill) {
+      for (const parallel::ShardPiece& piece : parameter.pieces()) {
+        at::Tensor to = local, from = global;
+        for (std::size_t d = 0; d < piece.extent.size(); ++d) {
+          to = to.narrow(static_cast<std::int64_t>(d), piece.local_offset[d], piece.extent[d]);
+          from = from.narrow(static_cast<std::int64_t>(d), piece.global_offset[d], piece.extent[d]);
+        }
+        to.copy_(from);
+      }
+    }
+    const std::int64_t count = local.numel();
+    for (int range = 0; range < layout.ranges; ++range) {
+      const std::int64_t begin = count * range / layout.ranges, end = count * (range + 1) / layout.ranges;
+      ranks.push_back(layout.ranges == 1
+                          ? parallel::tensor_pieces(parameter, "w", local, false)
+                          : parallel::tensor_pieces_of_range(parameter, "w", begin,
+                                                             local.view({-1}).slice(0, begin, end), false));
+    }
+  }
+  return ranks;
+}
+
+void save_all(const fs::path& directory, const std::vector<std::vector<TensorPiece>>& ranks) {
+  // One after the other, in the order of save's barriers: rank 0 goes last and finds the others' parts.
+  const int world_size = static_cast<int>(ranks.size());
+  save(directory, ranks[0], json::object(),
+       {.rank = 0, .world_size = world_size, .barrier = [&, calls = 0]() mutable {
+          if (++calls != 1) return;
+          for (int rank = 1; rank < world_size; ++rank)
+            save(directory, ranks[rank], json::object(), {.rank = rank, .world_size = world_size});
+        }});
+}
+
+TEST(Checkpoint, EveryLayoutLoadsEveryOther) {
+  const std::vector<Layout> layouts = {{1, 0, 1, 1}, {2, 0, 1, 1}, {4, 0, 1, 1}, {2, 1, 1, 1},
+                                       {3, 1, 1, 1}, {2, 0, 2, 1}, {2, 1, 2, 1}, {1, 0, 1, 3},
+                                       {2, 0, 1, 5}, {2, 0, 2, 3}, {2, 1, 1, 3}};
+  const at::Tensor global = numbers({8, 12, 5});
+  for (const Layout& saved : layouts) {
+    const TemporaryDirectory folder;
+    save_all(folder / "iter_0000001", cut(global, saved, true));
+    const Checkpoint checkpoint(folder / "iter_0000001");
+    checkpoint.verify();
+    EXPECT_TRUE(at::equal(checkpoint.tensor("w"), global));
+    for (const Layout& loaded : layouts) {
+      const auto wanted = cut(global, loaded, false), expected = cut(global, loaded, true);
+      for (std::size_t rank = 0; rank < wanted.size(); ++rank) {
+        checkpoint.load(wanted[rank]);
+        for (std::size_t i = 0; i < wanted[rank].size(); ++i)
+          EXPECT_TRUE(at::equal(wanted[rank][i].data, expected[rank][i].data))
+              << saved.size << saved.dim << saved.blocks << saved.ranges << " to " << loaded.size
+              << loaded.dim << loaded.blocks << loaded.ranges;
+      }
+    }
+  }
+}
+
+TEST(Checkpoint, ReplicasAreNotSaved) {
+  const TemporaryDirectory folder;
+  auto pieces = small_model();
+  pieces[1].replica = true;
+  save(folder / "iter_0000001", pieces, json::object());
+  EXPECT_FALSE(Checkpoint(folder / "iter_0000001").contains("norm"));
+}
+
+TEST(Checkpoint, ADamagedByteIsFoundAndItsFileAndTensorAreNamed) {
+  const TemporaryDirectory folder;
+  const fs::path directory = folder / "iter_0000001";
+  save(directory, small_model(), json::object());
+  const fs::path shard = shard_file(directory, 0);
+  const TensorInfo info = *SafetensorsFile(shard).find("embedding");
+  flip_byte(shard, info.offset + info.byte_size() - 1);
+  const auto message = AllOf(HasSubstr(shard.string()), HasSubstr("tensor embedding"));
+  EXPECT_THAT([&] { Checkpoint(directory).load(small_model()); }, ThrowsMessage<UserError>(message));
+  EXPECT_THAT([&] { Checkpoint(directory).verify(); }, ThrowsMessage<UserError>(message));
+}
+
+TEST(Checkpoint, DamageReadByAnotherLayoutIsFoundInThePartThatIsRead) {
+  const TemporaryDirectory folder;
+  const fs::path directory = folder / "iter_0000001";
+  const at::Tensor global = at::zeros({3, static_cast<std::int64_t>(checksum_block / sizeof(float))});
+  save(directory, {whole("w", global)}, json::object());
+  ASSERT_EQ(Checkpoint(directory).index().tensors.at("w").pieces[0].checksums.size(), 3);
+  const fs::path shard = shard_file(directory, 0);
+  flip_byte(shard, SafetensorsFile(shard).find("w")->offset + 2 * checksum_block + 5);
+  const auto row = [&](std::int64_t i) {
+    TensorPiece piece = whole("w", at::zeros({1, global.size(1)}));
+    piece.global_shape = global.sizes().vec();
+    piece.offset = {i, 0};
+    return std::vector{piece};
+  };
+  EXPECT_NO_THROW(Checkpoint(directory).load(row(0)));
+  EXPECT_NO_THROW(Checkpoint(directory).load(row(1)));
+  EXPECT_THROW(Checkpoint(directory).load(row(2)), UserError);
+}
+
+TEST(Checkpoint, MissingOrCutFilesAreNamed) {
+  const TemporaryDirectory folder;
+  const auto refuses = [&](const std::string& reason, const auto& damage) {
+    const fs::path directory = iteration_directory(folder.path(), 1);
+    save(directory, small_model(), {{"iteration", 1}});
+    damage(directory);
+    EXPECT_THAT([&] { Checkpoint{directory}; }, ThrowsMessage<UserError>(HasSubstr(reason)));
+  };
+  refuses("shard_00000.safetensors: missing shard", [](const fs::path& d) { fs::remove(shard_file(d, 0)); });
+  refuses("shard_00000.safetensors: damaged: it has 20 bytes",
+          [](const fs::path& d) { fs::resize_file(shard_file(d, 0), 20); });
+  refuses("index.json: damaged", [](const fs::path& d) { fs::resize_file(d / index_file, 30); });
+  refuses("version 7", [](const fs::path& d) {
+    std::ofstream(d / index_file) << R"({"format":"primus-checkpoint","version":7})";
+  });
+  refuses("index.json: damaged", [](const fs::path& d) {
+    std::ofstream(d / index_file) << R"({"format":"primus-checkpoint","version":1,"shards":[{}]})";
+  });
+  refuses("common.json", [](const fs::path& d) { fs::resize_file(d / common_file, 3); });
+  refuses("not a checkpoint", [](const fs::path& d) { fs::remove(d / index_file); });
+}
+
+TEST(Checkpoint, AnIndexThatDoesNotCoverATensorIsDamaged) {
+  const TemporaryDirectory folder;
+  const fs::path directory = folder / "iter_0000001";
+  save(directory, small_model(), json::object());
+  json index = json::parse(read_file(directory / index_file));
+  index["tensors"]["embedding"]["pieces"].clear();
+  std::ofstream(directory / index_file) << index.dump();
+  EXPECT_THAT([&] { Checkpoint(directory).load(small_model()); },
+              ThrowsMessage<UserError>(HasSubstr("12 of 12 elements of tensor embedding are in no shard")));
+}
+
+TEST(Checkpoint, AnotherModelIsRefusedBeforeAnythingIsWritten) {
+  const TemporaryDirectory folder;
+  const fs::path directory = folder / "iter_0000001";
+  save(directory, small_model(), {{"architecture", {{"hidden_size", 3}, {"num_layers", 2}}}});
+  const Checkpoint checkpoint(directory);
+  auto wider = small_model(-1);
+  wider[0] = whole("embedding", at::full({4, 6}, -1.0, at::kBFloat16));
+  wider.push_back(whole("extra", at::zeros({1})));
+  EXPECT_THAT([&] { checkpoint.load(wider); },
+              ThrowsMessage<UserError>(AllOf(HasSubstr("another model"),
+                                             HasSubstr("embedding is [4, 3] there, [4, 6] here"),
+                                             HasSubstr("extra is not in it"))));
+  EXPECT_TRUE(at::equal(wider[1].data, at::full({3}, -1.0)));
+  EXPECT_NO_THROW(checkpoint.check_architecture({{"hidden_size", 3}, {"new_argument", true}}));
+  EXPECT_THAT([&] { checkpoint.check_architecture({{"hidden_size", 6}, {"num_layers", 2}}); },
+              ThrowsMessage<UserError>(HasSubstr("hidden_size is 3 there, 6 here")));
+}
+
+TEST(Checkpoint, AFullDiskLeavesTheLastCheckpointAndNoTemporary) {
+  const TemporaryDirectory folder;
+  save(iteration_directory(folder.path(), 1), small_model(1), json::object());
+  ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  struct rlimit small = limit;
+  small.rlim_cur = 100;
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  EXPECT_THAT([&] { save(iteration_directory(folder.path(), 2), small_model(2), json::object()); },
+              ThrowsMessage<UserError>(AllOf(HasSubstr("could not be saved"), HasSubstr("File too large"))));
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  EXPECT_FALSE(fs::exists(temporary_directory(iteration_directory(folder.path(), 2))));
+  expect_loads(find_checkpoint(folder.path())->path, 1);
+}
+
+/// Saves iteration 2 in a child process that is killed at its `kill_at`-th barrier.
+void save_and_die(const fs::path& folder, int kill_at) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    save(iteration_directory(folder, 2), small_model(2), json::object(),
+         {.barrier = [kill_at, calls = 0]() mutable {
+           if (++calls == kill_at) ::raise(SIGKILL);
+         }});
+    ::_exit(1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(Checkpoint, AKilledSaveLeavesTheLastCheckpointAndIsCleanedUpByTheNext) {
+  for (const int kill_at : {1, 2}) {
+    const TemporaryDirectory folder;
+    save(iteration_directory(folder.path(), 1), small_model(1), json::object());
+    save_and_die(folder.path(), kill_at);
+    const fs::path temporary = temporary_directory(iteration_directory(folder.path(), 2));
+    EXPECT_TRUE(fs::exists(temporary));
+    EXPECT_EQ(list_checkpoints(folder.path()).size(), 1);
+    expect_loads(find_checkpoint(folder.path())->path, 1);
+    save(iteration_directory(folder.path(), 3), small_model(3), json::object());
+    EXPECT_FALSE(fs::exists(temporary));
+    expect_loads(find_checkpoint(folder.path())->path, 3);
+  }
+}
+
+TEST(Checkpoint, SavingAnIterationAgainReplacesIt) {
+  const TemporaryDirectory folder;
+  for (const double fill : {1.0, 2.0})
+    save(iteration_directory(folder.path(), 5), small_model(fill), {{"a", 1}});
+  expect_loads(find_checkpoint(folder.path())->path, 2);
+  EXPECT_FALSE(fs::exists(temporary_directory(iteration_directory(folder.path(), 5))));
+}
+
+TEST(FindCheckpoint, FollowsTheTrackerOrTheGivenIteration) {
+  const TemporaryDirectory folder;
+  EXPECT_FALSE(find_checkpoint(folder.path()).has_value());
+  EXPECT_FALSE(find_checkpoint(folder / "not there").has_value());
+  for (const int i : {5, 20}) save(iteration_directory(folder.path(), i), small_model(i), json::object());
+  EXPECT_EQ(find_checkpoint(folder.path())->iteration, 20);
+  EXPECT_EQ(find_checkpoint(folder.path(), 5)->iteration, 5);
+  EXPECT_THAT(
+      [&] { find_checkpoint(folder.path(), 7); },
+      ThrowsMessage<UserError>(AllOf(HasSubstr("iter_0000007"), HasSubstr("iter_0000005, iter_0000020"))));
+  std::ofstream(tracker_file(folder.path())) << "twenty";
+  EXPECT_THAT([&] { find_checkpoint(folder.path()); }, ThrowsMessage<UserError>(HasSubstr("holds 'twenty'")));
+  save(release_directory(folder.path()), small_model(0), json::object());
+  EXPECT_TRUE(find_checkpoint(folder.path())->release);
+  EXPECT_EQ(find_checkpoint(folder.path())->iteration, 0);
+}
+
+TEST(Prune, KeepsMultiplesOfTheInterval) {
+  const TemporaryDirectory folder;
+  for (const int i : {10, 20}) save(iteration_directory(folder.path(), i), small_model(i), json::object());
+  prune(folder.path(), 20, 0);
+  prune(folder.path(), 20, 20);
+  EXPECT_EQ(list_checkpoints(folder.path()).size(), 2);
+  prune(folder.path(), 10, 20);
+  EXPECT_EQ(list_checkpoints(folder.path()).size(), 1);
+}
+
+}  // namespace
+}  // namespace primus::checkpoint
