@@ -124,22 +124,31 @@ void sync_directory(const fs::path& path) {
   sync_file(directory, path);
 }
 
+AtomicFile::AtomicFile(const fs::path& path)
+    : path_(path),
+      temporary_(path.string() + fmt::format(".tmp-{}", ::getpid())),
+      file_(open_for_writing(temporary_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (!file_.valid()) return;
+  std::error_code ignored;
+  fs::remove(temporary_, ignored);
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) { write_all(file_, bytes, temporary_); }
+
+void AtomicFile::commit() {
+  sync_file(file_, temporary_);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    throw SystemError("cannot replace " + path_.string(), errno);
+  file_.close();
+  sync_directory(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
+}
+
 void write_file_atomically(const fs::path& path, std::string_view content) {
-  fs::path temporary = path;
-  temporary += fmt::format(".tmp-{}", ::getpid());
-  try {
-    FileDescriptor file = open_for_writing(temporary);
-    write_all(file, std::as_bytes(std::span(content)), temporary);
-    sync_file(file, temporary);
-    file.close();
-    if (::rename(temporary.c_str(), path.c_str()) != 0)
-      throw SystemError("cannot replace " + path.string(), errno);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
-  }
-  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(content)));
+  file.commit();
 }
 
 void make_directories(const fs::path& path) {

@@ -64,6 +64,24 @@ void sync_directory(const std::filesystem::path& path);
 /// between: temporary file beside it, fsync, rename, fsync of the directory. Throws SystemError.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// A file that is written piece by piece and appears under its name, replacing what was there, only when
+/// `commit` has flushed it to the disk. Destroyed before that, it leaves nothing behind. Throws SystemError.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  void write(std::span<const std::byte> bytes);
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  FileDescriptor file_;
+};
+
 /// Creates a directory and its parents; fine when it exists. Throws UserError with the system's reason.
 void make_directories(const std::filesystem::path& path);
 

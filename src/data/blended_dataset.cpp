@@ -1,0 +1,116 @@
+#include "data/blended_dataset.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace primus::data {
+
+namespace {
+
+std::optional<double> parse_weight(const std::string& text) {
+  double weight = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
+  if (error != std::errc() || rest != text.data() + text.size()) return std::nullopt;
+  return weight;
+}
+
+/// The dataset of `candidates` whose share so far lags most behind its weight.
+std::size_t most_lagging(const std::vector<double>& weights, const std::vector<std::int64_t>& taken,
+                         std::int64_t step, const std::vector<std::size_t>& candidates) {
+  const double position = std::max(static_cast<double>(step), 1.0);
+  std::size_t best = candidates.front();
+  double largest = std::numeric_limits<double>::lowest();
+  for (const std::size_t d : candidates) {
+    const double lag = weights[d] * position - static_cast<double>(taken[d]);
+    if (lag > largest) {
+      largest = lag;
+      best = d;
+    }
+  }
+  return best;
+}
+
+void take(BlendIndex& index, std::vector<std::int64_t>& taken, std::size_t dataset) {
+  index.dataset.push_back(static_cast<std::int16_t>(dataset));
+  index.sample.push_back(taken[dataset]++);
+}
+
+}  // namespace
+
+Blend parse_blend(const std::vector<std::string>& items) {
+  if (items.size() % 2 == 1) return {items, std::nullopt};
+  std::vector<double> weights;
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (const auto weight = parse_weight(items[i])) weights.push_back(*weight);
+    paths.push_back(items[i + 1]);
+  }
+  if (weights.empty()) return {items, std::nullopt};
+  if (weights.size() < paths.size())
+    throw_user_error("data_path \"{}\": either every path has a weight before it or none has",
+                     fmt::join(items, " "));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (!(weights[i] > 0) || !std::isfinite(weights[i]))
+      throw_user_error("data_path: the weight of {} must be positive, not {}", paths[i], weights[i]);
+  }
+  return {paths, weights};
+}
+
+BlendIndex build_blend_index(const std::vector<double>& weights, std::int64_t size) {
+  BlendIndex index;
+  std::vector<std::int64_t> taken(weights.size());
+  std::vector<std::size_t> all(weights.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for (std::int64_t step = 0; step < size; ++step)
+    take(index, taken, most_lagging(weights, taken, step, all));
+  return index;
+}
+
+BlendIndex build_exhaustive_blend_index(const std::vector<std::int64_t>& sizes) {
+  const auto total = static_cast<double>(std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}));
+  std::vector<double> weights;
+  std::vector<std::size_t> unspent;
+  for (std::size_t d = 0; d < sizes.size(); ++d) {
+    weights.push_back(static_cast<double>(sizes[d]) / total);
+    if (sizes[d] > 0) unspent.push_back(d);
+  }
+  BlendIndex index;
+  std::vector<std::int64_t> taken(sizes.size());
+  for (std::int64_t step = 0; !unspent.empty(); ++step) {
+    const std::size_t dataset = most_lagging(weights, taken, step, unspent);
+    take(index, taken, dataset);
+    if (taken[dataset] == sizes[dataset]) std::erase(unspent, dataset);
+  }
+  return index;
+}
+
+BlendedDataset::BlendedDataset(std::vector<std::unique_ptr<Dataset>> datasets, BlendIndex index)
+    : datasets_(std::move(datasets)), index_(std::move(index)) {
+  std::vector<std::int64_t> used(datasets_.size());
+  for (const std::int16_t dataset : index_.dataset) ++used[static_cast<std::size_t>(dataset)];
+  for (std::size_t d = 0; d < datasets_.size(); ++d) {
+    if (used[d] > datasets_[d]->size())
+      throw_user_error("the blend asks {} for {} samples, but it has {}", datasets_[d]->description(),
+                       used[d], datasets_[d]->size());
+  }
+}
+
+void BlendedDataset::read(std::int64_t index, std::span<std::int64_t> tokens) const {
+  if (index < 0 || index >= size())
+    throw Error(fmt::format("sample {} of {} does not exist: it has {}", index, description(), size()));
+  const auto i = static_cast<std::size_t>(index);
+  datasets_[static_cast<std::size_t>(index_.dataset[i])]->read(index_.sample[i], tokens);
+}
+
+std::string BlendedDataset::description() const {
+  std::string text = fmt::format("a blend of {} datasets:", datasets_.size());
+  for (const auto& dataset : datasets_) text += " " + dataset->description();
+  return text;
+}
+
+}  // namespace primus::data

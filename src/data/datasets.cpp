@@ -1,0 +1,150 @@
+#include "data/datasets.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/error.h"
+#include "data/blended_dataset.h"
+#include "data/gpt_dataset.h"
+#include "data/indexed_dataset.h"
+#include "data/mock_source.h"
+#include "data/split.h"
+
+namespace primus::data {
+
+namespace {
+
+using Size = std::optional<std::int64_t>;
+using Source = std::shared_ptr<const SequenceSource>;
+
+constexpr std::string_view default_split = "969, 30, 1";
+constexpr std::string_view mock_split = "1,1,1";
+/// How many samples more than its share each dataset of a blend gets, so that rounding never exhausts it.
+constexpr double blend_surplus = 0.005;
+
+/// Builds one split: each path opened once and cut by the same fraction.
+class SplitBuilder {
+ public:
+  SplitBuilder(const DataConfig& config, Split split, const Fraction& fraction)
+      : config_(config), split_(split), fraction_(fraction) {}
+
+  std::unique_ptr<Dataset> build(const Blend& blend, const std::vector<Source>& sources, Size size) const {
+    if (size && *size == 0) return nullptr;
+    if (sources.size() == 1 && !blend.weights) return build_one(sources[0], size);
+    return blend.weights ? build_weighted(*blend.weights, sources, size) : build_proportional(sources, size);
+  }
+
+  std::unique_ptr<Dataset> build_one(const Source& source, Size size) const {
+    return std::make_unique<GptDataset>(
+        source, range_of(fraction_, source->sequence_count()), size, split_,
+        GptDatasetOptions{config_.seq_length, static_cast<std::uint32_t>(config_.seed),
+                          !config_.drop_last_partial_validation_sequence, config_.data_cache_path});
+  }
+
+ private:
+  std::unique_ptr<Dataset> build_weighted(const std::vector<double>& weights,
+                                          const std::vector<Source>& sources, Size size) const {
+    if (!size) throw_user_error("weights in the {} data path need a number of samples", to_string(split_));
+    const std::vector<double> shares = normalized(weights);
+    std::vector<std::unique_ptr<Dataset>> datasets;
+    std::int64_t total = 0;
+    for (std::size_t d = 0; d < sources.size(); ++d) {
+      const double wanted = std::ceil(static_cast<double>(*size) * shares[d]);
+      datasets.push_back(
+          build_one(sources[d], static_cast<std::int64_t>(std::ceil(wanted * (1 + blend_surplus)))));
+      total += static_cast<std::int64_t>(wanted);
+    }
+    return std::make_unique<BlendedDataset>(std::move(datasets),
+                                            build_blend_index(normalized(shares), total));
+  }
+
+  std::unique_ptr<Dataset> build_proportional(const std::vector<Source>& sources, Size size) const {
+    std::vector<std::unique_ptr<Dataset>> datasets;
+    std::vector<std::int64_t> sizes;
+    for (const Source& source : sources) {
+      datasets.push_back(build_one(source, std::nullopt));
+      sizes.push_back(datasets.back()->size());
+    }
+    const std::int64_t available = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+    BlendIndex index =
+        size ? build_blend_index(normalized({sizes.begin(), sizes.end()}), std::min(*size, available))
+             : build_exhaustive_blend_index(sizes);
+    return std::make_unique<BlendedDataset>(std::move(datasets), std::move(index));
+  }
+
+  const DataConfig& config_;
+  Split split_;
+  Fraction fraction_;
+};
+
+void check(const DataConfig& config) {
+  const bool per_split =
+      !config.train_data_path.empty() || !config.valid_data_path.empty() || !config.test_data_path.empty();
+  const int given = int{config.mock_data} + int{!config.data_path.empty()} + int{per_split};
+  if (given > 1) throw UserError("give only one of mock_data, data_path, and train/valid/test_data_path");
+  if (given == 0)
+    throw UserError("no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
+  if (per_split && !config.split.empty())
+    throw UserError("split divides data_path; it cannot stand beside train/valid/test_data_path");
+  if (config.seed < 0 || config.seed > std::numeric_limits<std::uint32_t>::max())
+    throw_user_error("seed must lie between 0 and 2^32 - 1, not {}", config.seed);
+}
+
+std::vector<Source> open_all(const std::vector<std::string>& paths) {
+  if (paths.size() > std::numeric_limits<std::int16_t>::max())
+    throw_user_error("a blend of {} datasets is too large; merge some with `primus-cli data merge`",
+                     paths.size());
+  std::vector<Source> sources;
+  for (const std::string& path : paths) sources.push_back(std::make_shared<IndexedDataset>(path));
+  return sources;
+}
+
+std::array<std::unique_ptr<Dataset>, 3> build_from_one(const DataConfig& config,
+                                                       const std::array<Size, 3>& sizes) {
+  const Blend blend = config.mock_data ? Blend{{"mock"}, std::nullopt} : parse_blend(config.data_path);
+  const std::vector<Source> sources =
+      config.mock_data ? std::vector<Source>{std::make_shared<MockSource>(config.vocab_size, config.eod)}
+                       : open_all(blend.paths);
+  const std::string_view split = config.mock_data       ? mock_split
+                                 : config.split.empty() ? default_split
+                                                        : std::string_view(config.split);
+  const SplitFractions fractions = parse_split(split);
+  std::array<std::unique_ptr<Dataset>, 3> datasets;
+  for (std::size_t i = 0; i < datasets.size(); ++i) {
+    if (fractions[i])
+      datasets[i] =
+          SplitBuilder(config, static_cast<Split>(i), *fractions[i]).build(blend, sources, sizes[i]);
+  }
+  return datasets;
+}
+
+std::unique_ptr<Dataset> build_separate(const DataConfig& config, Split split,
+                                        const std::vector<std::string>& items, Size size) {
+  if (items.empty()) return nullptr;
+  Blend blend = parse_blend(items);
+  if (blend.paths.size() == 1) blend.weights.reset();
+  return SplitBuilder(config, split, {0.0, 1.0}).build(blend, open_all(blend.paths), size);
+}
+
+}  // namespace
+
+SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std::int64_t eval_interval,
+                       std::int64_t eval_iters, std::int64_t global_batch_size) {
+  const std::int64_t evaluations = eval_interval > 0 ? train_iters / eval_interval + 1 : 1;
+  return {train_samples, evaluations * eval_iters * global_batch_size, eval_iters * global_batch_size};
+}
+
+Datasets build_datasets(const DataConfig& config, const SplitSizes& sizes) {
+  check(config);
+  if (config.mock_data || !config.data_path.empty()) {
+    auto [train, valid, test] = build_from_one(config, {sizes.train, sizes.valid, sizes.test});
+    return {std::move(train), std::move(valid), std::move(test)};
+  }
+  return {build_separate(config, Split::train, config.train_data_path, sizes.train),
+          build_separate(config, Split::valid, config.valid_data_path, sizes.valid),
+          build_separate(config, Split::test, config.test_data_path, sizes.test)};
+}
+
+}  // namespace primus::data

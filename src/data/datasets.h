@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace primus::data {
+
+/// Megatron's data arguments. At most one of `mock_data`, `data_path`, and the paths per split may be given.
+struct DataConfig {
+  bool mock_data = false;
+  /// Path prefixes, or weights and prefixes in turn; see `parse_blend`.
+  std::vector<std::string> data_path;
+  std::vector<std::string> train_data_path, valid_data_path, test_data_path;
+  /// How `data_path` is divided; empty: Megatron's default "969, 30, 1".
+  std::string split;
+  std::filesystem::path data_cache_path;
+  std::int64_t seq_length = 0;
+  std::int64_t seed = 1234;
+  bool drop_last_partial_validation_sequence = true;
+  /// Only for mock data: the tokenizer's size and end-of-document id.
+  std::int64_t vocab_size = 0;
+  std::int64_t eod = 0;
+};
+
+/// The samples wanted of each split; nullopt: one epoch.
+struct SplitSizes {
+  std::optional<std::int64_t> train, valid, test;
+};
+
+/// A split of zero width or of no wanted samples is null.
+struct Datasets {
+  std::unique_ptr<Dataset> train, valid, test;
+};
+
+/// Megatron's sizes: `train_samples`, and whole evaluations of `eval_iters` global batches before and after
+/// every `eval_interval` iterations.
+SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std::int64_t eval_interval,
+                       std::int64_t eval_iters, std::int64_t global_batch_size);
+
+/// Builds the datasets as Megatron-Core's BlendedMegatronDatasetBuilder does. Throws UserError for missing or
+/// damaged files, contradicting arguments, and splits without enough tokens.
+Datasets build_datasets(const DataConfig& config, const SplitSizes& sizes);
+
+}  // namespace primus::data

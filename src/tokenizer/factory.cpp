@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/sentencepiece_tokenizer.h"
+#include "tokenizer/simple_tokenizers.h"
+#include "tokenizer/tokenizer.h"
+
+namespace primus::tokenizer {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Options = TokenizerOptions;
+using Made = std::unique_ptr<Tokenizer>;
+
+struct Type {
+  const char* name;
+  Made (*make)(const Options&);
+};
+
+fs::path hugging_face_cache() {
+  const char* home = std::getenv("HF_HOME");
+  if (home != nullptr && *home != '\0') return fs::path(home) / "hub";
+  const char* user = std::getenv("HOME");
+  return fs::path(user == nullptr ? "." : user) / ".cache/huggingface/hub";
+}
+
+/// The snapshot of a model in the local Hugging Face cache, or an empty path.
+fs::path find_cached_model(const std::string& name) {
+  std::string folder = "models--" + name;
+  for (std::size_t at; (at = folder.find('/')) != std::string::npos;) folder.replace(at, 1, "--");
+  const fs::path model = hugging_face_cache() / folder;
+  const fs::path main = model / "refs/main";
+  if (!fs::exists(main)) return {};
+  std::string revision = read_file(main);
+  while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back()))) revision.pop_back();
+  const fs::path snapshot = model / "snapshots" / revision;
+  return fs::exists(snapshot) ? snapshot : fs::path();
+}
+
+fs::path find_model(const Options& options) {
+  if (options.model.empty()) throw_user_error("tokenizer_type {} needs a tokenizer_model", options.type);
+  if (fs::exists(options.model)) return options.model;
+  const bool may_be_model_name = std::ranges::count(options.model, '/') == 1 && options.model.front() != '/';
+  if (may_be_model_name) {
+    const fs::path cached = find_cached_model(options.model);
+    if (!cached.empty()) return cached;
+    throw_user_error(
+        "tokenizer_model {} is neither a path nor in the local Hugging Face cache ({}); nothing is "
+        "downloaded: "
+        "set tokenizer_model to a directory that holds its tokenizer.json",
+        options.model, hugging_face_cache().string());
+  }
+  throw_user_error("tokenizer_model {} does not exist", options.model);
+}
+
+/// The SentencePiece file that `model` is, or that it holds when it holds no tokenizer.json.
+fs::path sentencepiece_file(const fs::path& model) {
+  if (model.extension() == ".model") return model;
+  const fs::path inside = model / "tokenizer.model";
+  return fs::exists(inside) && !fs::exists(model / "tokenizer.json") ? inside : fs::path();
+}
+
+Made make_huggingface(const Options& options) {
+  const fs::path model = find_model(options);
+  const fs::path sentencepiece = sentencepiece_file(model);
+  if (!sentencepiece.empty())
+    return std::make_unique<SentencePieceTokenizer>(sentencepiece, options.include_special_tokens);
+  return load_huggingface(model, options.include_special_tokens);
+}
+
+Made make_sentencepiece(const Options& options) {
+  const fs::path model = find_model(options);
+  return std::make_unique<SentencePieceTokenizer>(fs::is_directory(model) ? model / "tokenizer.model" : model,
+                                                  false);
+}
+
+Made make_gpt2(const Options& options) {
+  if (options.vocab_file.empty() || options.merge_file.empty())
+    throw UserError("GPT2BPETokenizer needs vocab_file and merge_file");
+  return load_gpt2(options.vocab_file, options.merge_file);
+}
+
+Made make_tiktoken(const Options& options) {
+  constexpr std::int64_t default_vocab_size = 131072;
+  return load_tiktoken(find_model(options), options.tiktoken_pattern,
+                       options.vocab_size.value_or(default_vocab_size), options.tiktoken_num_special_tokens);
+}
+
+Made make_null(const Options& options) {
+  if (!options.vocab_size) throw UserError("NullTokenizer needs a vocab_size");
+  return std::make_unique<NullTokenizer>(*options.vocab_size);
+}
+
+Made make_byte_level(const Options&) { return std::make_unique<ByteLevelTokenizer>(); }
+
+/// The original's names; those of single models all read Hugging Face files.
+constexpr Type types[] = {
+    {"HuggingFaceTokenizer", make_huggingface},
+    {"DeepSeekV2Tokenizer", make_huggingface},
+    {"DeepSeekV3Tokenizer", make_huggingface},
+    {"DeepSeekV4Tokenizer", make_huggingface},
+    {"Llama2Tokenizer", make_huggingface},
+    {"Llama3Tokenizer", make_huggingface},
+    {"Llama4Tokenizer", make_huggingface},
+    {"MixtralTokenizer", make_huggingface},
+    {"Lfm2Tokenizer", make_huggingface},
+    {"KimiK2Tokenizer", make_huggingface},
+    {"GPT2BPETokenizer", make_gpt2},
+    {"SentencePieceTokenizer", make_sentencepiece},
+    {"GPTSentencePieceTokenizer", make_sentencepiece},
+    {"TikTokenizer", make_tiktoken},
+    {"NullTokenizer", make_null},
+    {"ByteLevelTokenizer", make_byte_level},
+};
+
+}  // namespace
+
+std::vector<std::string> tokenizer_types() {
+  std::vector<std::string> names;
+  for (const Type& type : types) names.emplace_back(type.name);
+  return names;
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
+  for (const Type& type : types) {
+    if (options.type == type.name) return type.make(options);
+  }
+  throw_user_error("tokenizer_type \"{}\" is not known; known are {}", options.type,
+                   fmt::join(tokenizer_types(), ", "));
+}
+
+TokenId require_eod(const Tokenizer& tokenizer, std::string_view purpose) {
+  if (const auto eod = tokenizer.eod()) return *eod;
+  throw_user_error(
+      "{} needs an end-of-document token, but {} has none; name one as \"eos_token\" in its "
+      "tokenizer_config.json",
+      purpose, tokenizer.description());
+}
+
+std::int64_t padded_vocab_size(std::int64_t size, std::int64_t make_vocab_size_divisible_by,
+                               std::int64_t tensor_model_parallel_size) {
+  const std::int64_t multiple = make_vocab_size_divisible_by * tensor_model_parallel_size;
+  if (multiple < 1) throw_user_error("make_vocab_size_divisible_by must be positive");
+  return (size + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace primus::tokenizer

@@ -1,0 +1,140 @@
+// Reading the vocabulary of a TikTokenizer.
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "tokenizer/bpe_tokenizer.h"
+
+namespace primus::tokenizer {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr std::string_view pattern_v1 =
+    R"([^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view pattern_v2 =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+constexpr const char* named_special_tokens[] = {"<unk>", "<s>", "</s>", "<mask>", "<pad>", "<cls>", "<sep>"};
+constexpr std::int64_t named_count = std::size(named_special_tokens);
+constexpr TokenId bos_id = 1, eos_id = 2, pad_id = 4;
+
+std::string decode_base64(std::string_view text) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  unsigned bits = 0;
+  int bit_count = 0;
+  while (text.ends_with('=')) text.remove_suffix(1);
+  for (const char c : text) {
+    const std::size_t digit = digits.find(c);
+    if (digit == std::string_view::npos) throw_user_error("\"{}\" is not base64", text);
+    bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xFFFFFF;
+    bit_count += 6;
+    if (bit_count < 8) continue;
+    bit_count -= 8;
+    bytes.push_back(static_cast<char>(bits >> bit_count & 0xFF));
+  }
+  return bytes;
+}
+
+void require_rank(std::int64_t rank, std::size_t position) {
+  if (rank != static_cast<std::int64_t>(position))
+    throw_user_error("entry {} has rank {}; ranks must count up from 0", position, rank);
+}
+
+std::vector<std::string> read_json_ranks(const std::string& content) {
+  std::vector<std::string> pieces;
+  for (const Json& entry : Json::parse(content)) {
+    require_rank(entry.at("rank"), pieces.size());
+    pieces.push_back(decode_base64(entry.at("token_bytes").get<std::string>()));
+  }
+  return pieces;
+}
+
+std::vector<std::string> read_line_ranks(const std::string& content) {
+  std::vector<std::string> pieces;
+  std::istringstream lines(content);
+  std::string base64;
+  std::int64_t rank = 0;
+  while (lines >> base64 >> rank) {
+    require_rank(rank, pieces.size());
+    pieces.push_back(decode_base64(base64));
+  }
+  if (!lines.eof()) throw_user_error("line {} is not `base64 rank`", pieces.size() + 1);
+  return pieces;
+}
+
+std::vector<std::string> read_ranks(const fs::path& path) {
+  const std::string content = read_file(path);
+  try {
+    return path.extension() == ".json" ? read_json_ranks(content) : read_line_ranks(content);
+  } catch (const Json::exception& error) {
+    throw_user_error("{} is not a list of {{rank, token_bytes, token_str}}: {}", path.string(), error.what());
+  } catch (const UserError& error) {
+    throw_user_error("{}: {}", path.string(), error.what());
+  }
+}
+
+/// All ways to put a piece together from two others, with the piece's rank: tiktoken merges by piece, not by
+/// pair.
+std::vector<BpeModel::RankedMerge> merges_of(const std::vector<std::string>& pieces,
+                                             const Vocabulary& vocabulary) {
+  std::vector<BpeModel::RankedMerge> merges;
+  for (std::size_t rank = 0; rank < pieces.size(); ++rank) {
+    const std::string_view piece = pieces[rank];
+    for (std::size_t cut = 1; cut < piece.size(); ++cut) {
+      const TokenId left = vocabulary.find(piece.substr(0, cut)), right = vocabulary.find(piece.substr(cut));
+      if (left != Vocabulary::none && right != Vocabulary::none)
+        merges.push_back({left, right, static_cast<std::uint32_t>(rank)});
+    }
+  }
+  return merges;
+}
+
+std::string_view pattern_named(std::string_view name) {
+  if (name == "v1") return pattern_v1;
+  if (name == "v2") return pattern_v2;
+  throw_user_error("tiktoken_pattern must be v1 or v2, not \"{}\"", name);
+}
+
+}  // namespace
+
+std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_view pattern,
+                                            std::int64_t vocab_size, std::int64_t special_count) {
+  if (special_count < named_count || special_count >= vocab_size)
+    throw_user_error("tiktoken_num_special_tokens ({}) must be at least {} and less than vocab_size ({})",
+                     special_count, named_count, vocab_size);
+  std::vector<std::string> pieces = read_ranks(path);
+  const auto wanted = static_cast<std::size_t>(vocab_size - special_count);
+  if (pieces.size() < wanted)
+    throw_user_error("{} has {} entries, but vocab_size {} less {} special tokens asks for {}", path.string(),
+                     pieces.size(), vocab_size, special_count, wanted);
+  pieces.resize(wanted);
+
+  BpeTokenizer::Parts parts;
+  parts.pre_tokenizer = PreTokenizer::byte_level_with(pattern_named(pattern));
+  for (TokenId id = 0; id < special_count; ++id)
+    parts.added_tokens.add({.content = id < named_count ? std::string(named_special_tokens[id])
+                                                        : fmt::format("<SPECIAL_{}>", id),
+                            .id = id,
+                            .special = true});
+  parts.bos = bos_id;
+  parts.eos = eos_id;
+  parts.pad = pad_id;
+  parts.description = fmt::format("TikTokenizer {}", path.string());
+
+  Vocabulary vocabulary;
+  for (std::size_t rank = 0; rank < pieces.size(); ++rank)
+    vocabulary.add(pieces[rank], static_cast<TokenId>(special_count + static_cast<std::int64_t>(rank)));
+  const auto merges = merges_of(pieces, vocabulary);
+  BpeModel::Options options;
+  options.ignore_merges = true;
+  return std::make_unique<BpeTokenizer>(BpeModel(std::move(vocabulary), merges, options), std::move(parts));
+}
+
+}  // namespace primus::tokenizer
