@@ -1,4 +1,5 @@
 // primus-cli data: preprocess | merge | inspect | bigram
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
