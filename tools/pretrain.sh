@@ -15,14 +15,14 @@ if [ ! -e "$data/corpus.jsonl" ]; then
   bible -f gen1:1-rev22:21 | tools/bible_to_jsonl.py > "$data/corpus.jsonl.tmp"
   mv "$data/corpus.jsonl.tmp" "$data/corpus.jsonl"
 fi
-if [ ! -e "$data/tokenizer/tokenizer.json" ]; then
+if [ ! -e "$data/tokenizer.json" ]; then
   step "Tokenizer: byte-level BPE with 4,096 entries"
-  $cli tokenizer train --input "$data/corpus.jsonl" --json_key text --vocab_size 4096 --output "$data/tokenizer"
+  $cli tokenizer train --input "$data/corpus.jsonl" --json_key text --vocab_size 4096 --output "$data"
 fi
-if [ ! -e "$data/corpus_text_document.idx" ]; then
+if [ ! -e "$data/bible_text_document.idx" ]; then
   step "Token file in Megatron's format"
-  $cli data preprocess --input "$data/corpus.jsonl" --output_prefix "$data/corpus" \
-    --tokenizer_type HuggingFaceTokenizer --tokenizer_model "$data/tokenizer" --append_eod
+  $cli data preprocess --input "$data/corpus.jsonl" --output_prefix "$data/bible" \
+    --tokenizer_type HuggingFaceTokenizer --tokenizer_model "$data/tokenizer.json" --append_eod
 fi
 
 step "Training"

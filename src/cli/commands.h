@@ -10,5 +10,6 @@ namespace primus::cli {
 void add_config(CLI::App& program);
 void add_data(CLI::App& program);
 void add_tokenizer(CLI::App& program);
+void add_train(CLI::App& program);
 
 }  // namespace primus::cli

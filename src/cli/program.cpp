@@ -27,7 +27,12 @@ void run_command(int argc, char** argv) {
   add_config(app);
   add_data(app);
   add_tokenizer(app);
-  app.parse(argc, argv);
+  add_train(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    app.exit(help_or_version);
+  }
 }
 
 }  // namespace
@@ -35,9 +40,6 @@ void run_command(int argc, char** argv) {
 int run(int argc, char** argv) {
   try {
     run_command(argc, argv);
-    return 0;
-  } catch (const CLI::Success& success) {
-    std::fputs(success.what(), stdout);
     return 0;
   } catch (const CLI::ParseError& error) {
     return report(error.what(), exit_bad_input);

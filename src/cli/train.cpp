@@ -1,0 +1,67 @@
+#include <cstdio>
+#include <cstdlib>
+
+#include "cli/commands.h"
+#include "cli/config_options.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "train/trainer.h"
+
+namespace primus::cli {
+
+namespace {
+
+struct TrainOptions {
+  std::shared_ptr<ConfigOptions> config;
+};
+
+LogOptions log_options_from(const config::Experiment& experiment) {
+  const config::Arguments& arguments = experiment.arguments;
+  LogOptions options;
+  options.module = experiment.module;
+  options.user = experiment.user_name;
+  options.team = experiment.work_group;
+  options.console_level = parse_log_level(arguments.get<"stderr_sink_level">().value_or("INFO"));
+  options.file_level = parse_log_level(arguments.get<"file_sink_level">().value_or("DEBUG"));
+  if (const auto level = arguments.get<"sink_level">()) {
+    options.console_level = options.file_level = parse_log_level(*level);
+  }
+  if (const char* const wanted = std::getenv("PRIMUS_LOG_LEVEL")) {
+    options.console_level = std::min(options.console_level, parse_log_level(wanted));
+  }
+  return options;
+}
+
+void print_result(const train::TrainResult& result) {
+  std::string text = fmt::format("Training completed at iteration {}.\n", result.iteration);
+  if (result.validation_loss >= 0) {
+    text += fmt::format("Validation loss: {:.4f} nats per token.\n", result.validation_loss);
+  }
+  if (!result.checkpoints.empty()) text += fmt::format("Checkpoints: {}\n", result.checkpoints);
+  std::fputs(text.c_str(), stdout);
+}
+
+void pretrain(const TrainOptions& options, const std::vector<std::string>& tokens) {
+  const config::Experiment experiment = config::resolve(options.config->request(tokens));
+  for (const auto& [name, value] : experiment.environment)
+    ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);
+
+  Logger logger(log_options_from(experiment));
+  for (const std::string& warning : experiment.warnings) logger.warning(warning);
+  train::Trainer trainer(experiment, parallel::Mesh(), logger);
+  print_result(trainer.run());
+}
+
+}  // namespace
+
+void add_train(CLI::App& program) {
+  CLI::App* command = program.add_subcommand("train", "Train a model");
+  command->require_subcommand(1);
+  CLI::App* pretrain_command = command->add_subcommand("pretrain", "Pre-train from an experiment file");
+  auto options = std::make_shared<TrainOptions>();
+  options->config = add_config_options(*pretrain_command);
+  pretrain_command->callback(
+      [pretrain_command, options] { pretrain(*options, pretrain_command->remaining()); });
+}
+
+}  // namespace primus::cli

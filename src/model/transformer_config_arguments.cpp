@@ -1,0 +1,137 @@
+#include <cmath>
+
+#include "config/arguments.h"
+#include "core/error.h"
+#include "model/transformer_config.h"
+
+namespace primus::model {
+
+using config::Arguments;
+
+namespace {
+
+std::int64_t query_groups_from(const Arguments& arguments, std::int64_t heads) {
+  if (!arguments.get<"group_query_attention">()) return heads;
+  const auto groups = arguments.get<"num_query_groups">();
+  if (!groups || *groups < 1 || heads % *groups != 0) {
+    throw UserError(arguments.where<"num_query_groups">(),
+                    fmt::format("num_query_groups must divide num_attention_heads ({})", heads));
+  }
+  return *groups;
+}
+
+std::int64_t kv_channels_from(const Arguments& arguments, std::int64_t hidden, std::int64_t heads) {
+  if (const auto given = arguments.get<"kv_channels">()) return *given;
+  if (heads < 1 || hidden % heads != 0) {
+    throw UserError(arguments.where<"num_attention_heads">(),
+                    fmt::format("num_attention_heads ({}) must divide hidden_size ({}), or set kv_channels",
+                                heads, hidden));
+  }
+  return hidden / heads;
+}
+
+/// Megatron's default: 4h, or with a gate about two thirds of it in multiples of 64.
+std::int64_t ffn_size_from(const Arguments& arguments, std::int64_t hidden) {
+  if (const auto given = arguments.get<"ffn_hidden_size">()) return *given;
+  if (!arguments.get<"swiglu">()) return 4 * hidden;
+  return static_cast<std::int64_t>(4.0 * static_cast<double>(hidden) * 2.0 / 3.0 / 64.0) * 64;
+}
+
+kernels::Activation activation_from(const Arguments& arguments) {
+  if (arguments.get<"swiglu">()) return kernels::Activation::swiglu;
+  if (arguments.get<"quick_geglu">()) return kernels::Activation::quick_geglu;
+  if (arguments.get<"squared_relu">()) return kernels::Activation::squared_relu;
+  if (arguments.get<"openai_gelu">()) return kernels::Activation::gelu_tanh;
+  // Megatron's fused bias-gelu is the tanh form; without a bias there is nothing to fuse.
+  const bool fused = arguments.get<"bias_gelu_fusion">() && arguments.get<"add_bias_linear">();
+  return fused ? kernels::Activation::gelu_tanh : kernels::Activation::gelu;
+}
+
+PositionEmbedding position_embedding_from(const Arguments& arguments) {
+  const std::string type = arguments.get<"position_embedding_type">();
+  if (type == "rope") return PositionEmbedding::rope;
+  if (type == "none") return PositionEmbedding::none;
+  if (type == "learned_absolute") {
+    if (!arguments.get<"add_position_embedding">()) {
+      throw UserError(arguments.where<"add_position_embedding">(),
+                      "position_embedding_type learned_absolute needs add_position_embedding: true");
+    }
+    return PositionEmbedding::learned_absolute;
+  }
+  throw UserError(
+      arguments.where<"position_embedding_type">(),
+      fmt::format("position_embedding_type '{}' is not supported: use rope, learned_absolute or none", type));
+}
+
+kernels::RopeConfig rope_from(const Arguments& arguments, std::int64_t kv_channels) {
+  kernels::RopeConfig rope;
+  rope.dim = static_cast<std::int64_t>(static_cast<double>(kv_channels) * arguments.get<"rotary_percent">());
+  rope.base = arguments.get<"rotary_base">();
+  if (const auto factor = arguments.get<"rotary_seq_len_interpolation_factor">()) {
+    rope.interpolation_factor = static_cast<double>(*factor);
+  }
+  if (arguments.get<"use_rope_scaling">()) {
+    rope.llama_scaling = kernels::LlamaRopeScaling{.factor = arguments.get<"rope_scaling_factor">()};
+  }
+  rope.interleaved = arguments.get<"rotary_interleaved">();
+  return rope;
+}
+
+/// `norm_epsilon` is honoured; when both are set, Megatron's `layernorm_epsilon` wins.
+double epsilon_from(const Arguments& arguments) {
+  const double layernorm = arguments.get<"layernorm_epsilon">();
+  constexpr double megatron_default = 1e-5;
+  return layernorm != megatron_default ? layernorm : arguments.get<"norm_epsilon">();
+}
+
+kernels::KernelOptions kernels_from(const Arguments& arguments) {
+  if (!arguments.get<"enable_primus_turbo">()) return {};
+  return kernels::KernelOptions::all_fused();
+}
+
+at::ScalarType params_dtype_from(const Arguments& arguments) {
+  return arguments.get<"bf16">() ? at::kBFloat16 : at::kFloat;
+}
+
+}  // namespace
+
+TransformerConfig transformer_config_from(const Arguments& arguments, std::int64_t vocab_size) {
+  TransformerConfig config;
+  config.num_layers = arguments.get<"num_layers">();
+  config.hidden_size = arguments.get<"hidden_size">();
+  config.num_attention_heads = arguments.get<"num_attention_heads">();
+  config.num_query_groups = query_groups_from(arguments, config.num_attention_heads);
+  config.kv_channels = kv_channels_from(arguments, config.hidden_size, config.num_attention_heads);
+  config.ffn_hidden_size = ffn_size_from(arguments, config.hidden_size);
+  config.vocab_size = vocab_size;
+  config.padded_vocab_size = pad_vocab_size(vocab_size, arguments.get<"make_vocab_size_divisible_by">(),
+                                            arguments.get<"tensor_model_parallel_size">());
+  config.max_position_embeddings = arguments.get<"max_position_embeddings">();
+
+  config.position_embedding = position_embedding_from(arguments);
+  config.rope = rope_from(arguments, config.kv_channels);
+  config.normalization =
+      arguments.get<"normalization">() == "RMSNorm" ? Normalization::rms_norm : Normalization::layer_norm;
+  config.layernorm_epsilon = epsilon_from(arguments);
+  config.layernorm_zero_centered_gamma =
+      arguments.get<"layernorm_zero_centered_gamma">() || arguments.get<"apply_layernorm_1p">();
+  config.activation = activation_from(arguments);
+  config.add_bias_linear = arguments.get<"add_bias_linear">();
+  config.add_qkv_bias = arguments.get<"add_qkv_bias">() || config.add_bias_linear;
+  config.qk_layernorm = arguments.get<"qk_layernorm">();
+  config.apply_residual_connection_post_layernorm =
+      arguments.get<"apply_residual_connection_post_layernorm">();
+  config.untie_embeddings_and_output_weights = arguments.get<"untie_embeddings_and_output_weights">();
+  config.final_logit_softcapping = arguments.get<"final_logit_softcapping">().value_or(0.0);
+
+  config.hidden_dropout = arguments.get<"hidden_dropout">();
+  config.attention_dropout = arguments.get<"attention_dropout">();
+  config.init_method_std = arguments.get<"init_method_std">();
+  config.seed = static_cast<std::uint64_t>(arguments.get<"seed">());
+  config.params_dtype = params_dtype_from(arguments);
+  config.kernels = kernels_from(arguments);
+  check(config);
+  return config;
+}
+
+}  // namespace primus::model

@@ -1,0 +1,25 @@
+#include "tokenizer/tokenizer_arguments.h"
+
+#include "config/arguments.h"
+
+namespace primus::tokenizer {
+
+TokenizerOptions tokenizer_options_from(const config::Arguments& arguments) {
+  TokenizerOptions options;
+  options.vocab_size = arguments.get<"vocab_size">();
+  if (arguments.get<"mock_data">()) {
+    constexpr std::int64_t mock_vocab_size = 131072;
+    options.type = "NullTokenizer";
+    if (!options.vocab_size) options.vocab_size = mock_vocab_size;
+    return options;
+  }
+  options.type = arguments.get<"tokenizer_type">().value_or("GPT2BPETokenizer");
+  options.model = arguments.get<"tokenizer_model">().value_or("");
+  options.vocab_file = arguments.get<"vocab_file">().value_or("");
+  options.merge_file = arguments.get<"merge_file">().value_or("");
+  options.tiktoken_pattern = arguments.get<"tiktoken_pattern">().value_or(options.tiktoken_pattern);
+  options.tiktoken_num_special_tokens = arguments.get<"tiktoken_num_special_tokens">();
+  return options;
+}
+
+}  // namespace primus::tokenizer

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "tokenizer/tokenizer.h"
+
+namespace primus::config {
+class Arguments;
+}
+
+namespace primus::tokenizer {
+
+/// The tokenizer that an experiment describes. Mock data takes the null tokenizer, with 131,072 entries
+/// unless `vocab_size` says otherwise, as in the original.
+TokenizerOptions tokenizer_options_from(const config::Arguments& arguments);
+
+}  // namespace primus::tokenizer

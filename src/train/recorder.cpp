@@ -1,0 +1,68 @@
+#include "train/recorder.h"
+
+#include <nlohmann/json.hpp>
+
+namespace primus::train {
+
+Recorder::Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory,
+                   std::int64_t resume_at, int rank, Logger& logger)
+    : options_(options), logger_(logger), training_log_(options) {
+  if (rank == 0) metrics_.emplace(directory.metrics(), resume_at);
+}
+
+void Recorder::iteration(const IterationRecord& record) {
+  const double tokens = static_cast<double>(options_.average.seq_length * record.global_batch_size);
+  const double tokens_per_second = tokens / record.seconds;
+  if (metrics_) {
+    nlohmann::ordered_json line = {{"iteration", record.iteration},
+                                   {"consumed_samples", record.consumed_samples},
+                                   {"lm_loss", record.lm_loss},
+                                   {"grad_norm", record.grad_norm},
+                                   {"learning_rate", record.learning_rate},
+                                   {"step_ms", record.seconds * 1e3},
+                                   {"tokens_per_second", tokens_per_second},
+                                   {"tflops", record.floating_point_operations / record.seconds / 1e12},
+                                   {"peak_memory_bytes", observe::peak_resident_bytes()}};
+    if (record.params_norm) line["params_norm"] = *record.params_norm;
+    if (record.num_zeros) line["num_zeros"] = *record.num_zeros;
+    if (record.skipped) line["skipped"] = true;
+    metrics_->add(line);
+  }
+  const observe::IterationFacts facts{.iteration = record.iteration,
+                                      .consumed_samples = record.consumed_samples,
+                                      .skipped_samples = record.skipped_samples,
+                                      .elapsed_ms = record.seconds * 1e3,
+                                      .floating_point_operations = record.floating_point_operations,
+                                      .learning_rate = record.learning_rate,
+                                      .global_batch_size = record.global_batch_size,
+                                      .losses = {{"lm loss", record.lm_loss}},
+                                      .grad_norm = record.grad_norm,
+                                      .num_zeros = record.num_zeros,
+                                      .params_norm = record.params_norm,
+                                      .skipped = record.skipped};
+  if (const auto line = training_log_.add(facts, observe::now_text())) logger_.info(*line);
+  if (metrics_) show_progress(record, tokens_per_second);
+}
+
+void Recorder::show_progress(const IterationRecord& record, double tokens_per_second) {
+  constexpr double weight_of_last = 0.1;
+  seconds_per_iteration_ = seconds_per_iteration_ == 0 ? record.seconds
+                                                       : (1 - weight_of_last) * seconds_per_iteration_ +
+                                                             weight_of_last * record.seconds;
+  const auto left = static_cast<double>(options_.train_iters - record.iteration);
+  logger_.set_progress_line(observe::progress_line({.iteration = record.iteration,
+                                                    .train_iters = options_.train_iters,
+                                                    .loss = record.lm_loss,
+                                                    .tokens_per_second = tokens_per_second,
+                                                    .seconds_left = left * seconds_per_iteration_}));
+}
+
+void Recorder::evaluation(std::int64_t iteration, const std::string& split, const std::string& where,
+                          double loss, double tokens) {
+  if (metrics_) {
+    metrics_->add({{"iteration", iteration}, {"evaluation", split}, {"lm_loss", loss}, {"tokens", tokens}});
+  }
+  for (const std::string& line : observe::evaluation_lines(where, {{"lm loss", loss}})) logger_.info(line);
+}
+
+}  // namespace primus::train

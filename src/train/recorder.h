@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/log.h"
+#include "observe/metrics_file.h"
+#include "observe/training_log.h"
+#include "train/run_directory.h"
+
+namespace primus::train {
+
+/// What is known of an iteration once it is over.
+struct IterationRecord {
+  std::int64_t iteration = 0;
+  std::int64_t consumed_samples = 0;
+  std::int64_t skipped_samples = 0;
+  std::int64_t global_batch_size = 0;
+  /// Nats per token.
+  double lm_loss = 0;
+  double grad_norm = 0;
+  double learning_rate = 0;
+  double seconds = 0;
+  /// Of the whole iteration over all ranks.
+  double floating_point_operations = 0;
+  std::optional<double> params_norm;
+  std::optional<std::int64_t> num_zeros;
+  /// The batch was passed over (`iterations_to_skip`).
+  bool skipped = false;
+};
+
+/// Tells everyone who watches a run: the training line in the log, metrics.jsonl, the progress line of a
+/// terminal.
+class Recorder {
+ public:
+  /// `resume_at`: the iteration of the checkpoint the run continues from. Writes to the run directory only on
+  /// rank 0.
+  Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory, std::int64_t resume_at,
+           int rank, Logger& logger);
+
+  void iteration(const IterationRecord& record);
+  /// `split` is "valid" or "test"; `where` the words of the log line, e.g. "iteration 100".
+  void evaluation(std::int64_t iteration, const std::string& split, const std::string& where, double loss,
+                  double tokens);
+  /// Takes the progress line away.
+  void finish() { logger_.set_progress_line(""); }
+
+ private:
+  void show_progress(const IterationRecord& record, double tokens_per_second);
+
+  observe::TrainingLogOptions options_;
+  Logger& logger_;
+  observe::TrainingLog training_log_;
+  std::optional<observe::MetricsFile> metrics_;
+  /// Smoothed, for the time left.
+  double seconds_per_iteration_ = 0;
+};
+
+}  // namespace primus::train

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/gpt_model.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/scheduler.h"
+#include "train/settings.h"
+
+namespace primus::train {
+
+/// Where a run stands; what a checkpoint keeps beside tensors.
+struct RunState {
+  std::int64_t iteration = 0;
+  std::int64_t consumed_train_samples = 0;
+  std::int64_t skipped_train_samples = 0;
+  std::int64_t consumed_valid_samples = 0;
+};
+
+/// Which checkpoint a run starts from, and how much of it is taken.
+struct LoadPlan {
+  std::filesystem::path directory;
+  /// Weights alone: the run starts at iteration 0 (`finetune`, or a release).
+  bool weights_only = false;
+  bool optimizer = true;
+  /// For the log: what was decided and why.
+  std::vector<std::string> messages;
+};
+
+/// Primus' rules: with `auto_continue_train` a checkpoint in the run's own folder comes first and is
+/// continued; otherwise `load` is taken, and restarts at iteration 0 with `finetune`. Nullopt: the run starts
+/// from random weights. Throws UserError when a checkpoint that must be there is not.
+std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::filesystem::path& own_folder);
+
+/// The training state that checkpoints hold.
+struct Trained {
+  model::GPTModel& model;
+  optimizer::Optimizer& optimizer;
+  optimizer::OptimizerParamScheduler& scheduler;
+  const parallel::Mesh& mesh;
+};
+
+/// Throws UserError for a checkpoint of another model, or a damaged one.
+RunState load_checkpoint(const LoadPlan& plan, const Trained& trained);
+
+/// Saves below `folder`, and moves its tracker file. Throws UserError or SystemError; an older checkpoint
+/// stays.
+void save_checkpoint(const std::filesystem::path& folder, const RunState& state, const Trained& trained,
+                     bool with_optimizer);
+
+}  // namespace primus::train

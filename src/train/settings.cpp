@@ -1,0 +1,119 @@
+#include "train/settings.h"
+
+#include "config/arguments.h"
+#include "core/error.h"
+
+namespace primus::train {
+
+namespace {
+
+std::optional<BatchRampUp> ramp_up_from(const config::Arguments& arguments) {
+  const std::vector<std::int64_t> numbers = arguments.get<"rampup_batch_size">();
+  if (numbers.empty()) return std::nullopt;
+  const Where where = arguments.where<"rampup_batch_size">();
+  if (numbers.size() != 3) {
+    throw UserError(where, "rampup_batch_size takes three numbers: [start size, increment, samples]");
+  }
+  if (!arguments.get<"train_samples">()) {
+    throw UserError(where,
+                    "rampup_batch_size needs a run counted in samples: set train_samples, not train_iters");
+  }
+  return BatchRampUp{numbers[0], numbers[1], numbers[2]};
+}
+
+void check_length(const config::Arguments& arguments) {
+  const auto iterations = arguments.get<"train_iters">();
+  const auto samples = arguments.get<"train_samples">();
+  if (iterations && samples) {
+    throw UserError(arguments.where<"train_samples">(),
+                    "train_iters and train_samples are both set: set one of them to null");
+  }
+  if (!iterations && !samples) {
+    throw UserError(arguments.where<"train_iters">(),
+                    "the run has no length: set train_iters or train_samples");
+  }
+}
+
+}  // namespace
+
+LoopSettings loop_settings_from(const config::Arguments& arguments) {
+  check_length(arguments);
+  LoopSettings settings;
+  settings.seed = static_cast<std::uint64_t>(arguments.get<"seed">());
+  settings.batch.micro_batch_size = arguments.get<"micro_batch_size">();
+  settings.batch.global_batch_size = arguments.get<"global_batch_size">();
+  settings.batch.ramp_up = ramp_up_from(arguments);
+  settings.batch.decrease_if_needed = arguments.get<"decrease_batch_size_if_needed">();
+  settings.seq_length = arguments.get<"seq_length">();
+  settings.train_iters = arguments.get<"train_iters">();
+  settings.train_samples = arguments.get<"train_samples">();
+  settings.eval_iters = arguments.get<"eval_iters">();
+  settings.eval_interval = arguments.get<"eval_interval">();
+  settings.skip_train = arguments.get<"skip_train">();
+  settings.iterations_to_skip = arguments.get<"iterations_to_skip">();
+  settings.calculate_per_token_loss = arguments.get<"calculate_per_token_loss">();
+  settings.check_for_nan_in_loss = arguments.get<"check_for_nan_in_loss_and_grad">();
+  settings.log_interval = arguments.get<"log_interval">();
+  settings.log_throughput = arguments.get<"log_throughput">();
+  settings.log_params_norm = arguments.get<"log_params_norm">();
+  settings.log_num_zeros_in_grad = arguments.get<"log_num_zeros_in_grad">();
+  settings.dataloader_type = arguments.get<"dataloader_type">().value_or("single");
+  settings.data_sharding = arguments.get<"data_sharding">();
+  settings.num_workers = arguments.get<"num_workers">();
+  settings.eod_mask_loss = arguments.get<"eod_mask_loss">();
+  settings.reset_position_ids = arguments.get<"reset_position_ids">();
+  settings.reset_attention_mask = arguments.get<"reset_attention_mask">();
+  return settings;
+}
+
+ResumeSettings resume_settings_from(const config::Arguments& arguments) {
+  ResumeSettings settings;
+  settings.save = arguments.get<"save">().has_value();
+  settings.save_interval = arguments.get<"save_interval">();
+  settings.save_retain_interval = arguments.get<"save_retain_interval">();
+  settings.disable_last_saving = arguments.get<"disable_last_saving">();
+  settings.no_save_optim = arguments.get<"no_save_optim">();
+  settings.load = arguments.get<"load">().value_or("");
+  settings.ckpt_step = arguments.get<"ckpt_step">();
+  settings.auto_continue_train = arguments.get<"auto_continue_train">();
+  settings.finetune = arguments.get<"finetune">();
+  settings.no_load_optim = arguments.get<"no_load_optim">();
+  settings.exit_on_missing_checkpoint = arguments.get<"exit_on_missing_checkpoint">();
+  if (settings.save_interval && *settings.save_interval <= 0) {
+    throw UserError(arguments.where<"save_interval">(), "save_interval must be at least 1");
+  }
+  return settings;
+}
+
+StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t train_iters) {
+  StopSettings settings;
+  settings.train_iters = train_iters;
+  if (arguments.get<"save">()) settings.save_interval = arguments.get<"save_interval">();
+  settings.exit_interval = arguments.get<"exit_interval">();
+  if (const auto minutes = arguments.get<"exit_duration_in_mins">()) {
+    settings.exit_duration_in_mins = static_cast<double>(*minutes);
+  }
+  settings.disable_last_saving = arguments.get<"disable_last_saving">();
+  return settings;
+}
+
+data::DataConfig data_config_from(const config::Arguments& arguments, std::int64_t vocab_size,
+                                  std::int64_t eod) {
+  data::DataConfig config;
+  config.mock_data = arguments.get<"mock_data">();
+  if (!config.mock_data) {
+    config.data_path = arguments.get<"data_path">();
+    config.train_data_path = arguments.get<"train_data_path">();
+    config.valid_data_path = arguments.get<"valid_data_path">();
+    config.test_data_path = arguments.get<"test_data_path">();
+  }
+  config.split = arguments.get<"split">().value_or("");
+  config.data_cache_path = arguments.get<"data_cache_path">().value_or("");
+  config.seq_length = arguments.get<"seq_length">();
+  config.seed = arguments.get<"seed">();
+  config.vocab_size = vocab_size;
+  config.eod = eod;
+  return config;
+}
+
+}  // namespace primus::train

@@ -1,0 +1,326 @@
+#include "train/trainer.h"
+
+#include <chrono>
+
+#include "checkpoint/writer.h"
+#include "config/experiment.h"
+#include "config/print.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/signals.h"
+#include "data/loader.h"
+#include "model/flops.h"
+#include "optimizer/optimizer_config.h"
+#include "tokenizer/tokenizer_arguments.h"
+#include "train/recorder.h"
+#include "train/resume.h"
+#include "train/train_step.h"
+
+namespace primus::train {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What the experiment asks for and this engine does not have is refused before anything is made.
+LoopSettings checked_settings(const config::Arguments& arguments) {
+  config::throw_if_any(arguments.unsupported());
+  return loop_settings_from(arguments);
+}
+
+std::int64_t iterations_of(const LoopSettings& settings, const MicrobatchCalculator& batch) {
+  return settings.train_iters ? *settings.train_iters : batch.iterations_for(*settings.train_samples);
+}
+
+}  // namespace
+
+/// Everything a run consists of, built in the order in which one part needs another.
+struct Trainer::State {
+  State(const config::Experiment& experiment_in, const parallel::Mesh& mesh_in, Logger& logger_in);
+
+  TrainResult run();
+
+ private:
+  data::BatchOptions batch_options() const;
+  std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, std::int64_t consumed) const;
+  void build_data();
+  void report_model() const;
+  void open_run_directory();
+
+  void train_iteration();
+  void skip_iteration(std::int64_t batch_size);
+  LossSums evaluate_split(const data::Dataset& dataset, std::int64_t consumed);
+  void evaluate(const std::string& where);
+  void evaluate_test(const std::string& where);
+  void save();
+  bool is_skipped(std::int64_t iteration) const;
+
+  const config::Experiment& experiment;
+  const config::Arguments& arguments;
+  const parallel::Mesh& mesh;
+  Logger& logger;
+
+  RunDirectory directory;
+  LoopSettings settings;
+  ResumeSettings resume;
+  MicrobatchCalculator batch;
+  std::int64_t train_iters;
+  StopSettings stop;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+
+  model::GPTModel model;
+  optimizer::ParamAndGradBuffer buffer;
+  optimizer::Optimizer optimizer;
+  optimizer::OptimizerParamScheduler scheduler;
+  Trained trained;
+
+  data::Datasets datasets;
+  std::unique_ptr<data::DataLoader> train_loader;
+  std::unique_ptr<Recorder> recorder;
+
+  RunState state;
+  std::int64_t last_saved = -1;
+  double validation_loss = -1;
+};
+
+namespace {
+
+std::vector<parallel::Parameter*> pointers_to(const parallel::ParameterSet& parameters) {
+  std::vector<parallel::Parameter*> result;
+  for (const auto& parameter : parameters.all()) result.push_back(parameter.get());
+  return result;
+}
+
+}  // namespace
+
+Trainer::State::State(const config::Experiment& experiment_in, const parallel::Mesh& mesh_in,
+                      Logger& logger_in)
+    : experiment(experiment_in),
+      arguments(experiment_in.arguments),
+      mesh(mesh_in),
+      logger(logger_in),
+      directory{experiment_in.root_directory},
+      settings(checked_settings(arguments)),
+      resume(resume_settings_from(arguments)),
+      batch(settings.batch, mesh.data().size()),
+      train_iters(iterations_of(settings, batch)),
+      stop(stop_settings_from(arguments, train_iters)),
+      tokenizer(tokenizer::make_tokenizer(tokenizer::tokenizer_options_from(arguments))),
+      model(model::transformer_config_from(arguments, tokenizer->vocab_size()),
+            model::ChunkSpec::whole(model::transformer_config_from(arguments, tokenizer->vocab_size())),
+            mesh),
+      buffer(pointers_to(model.parameters()), {.data_parallel_size = mesh.data().size()}),
+      optimizer({&buffer}, optimizer::optimizer_config_from(arguments), mesh),
+      scheduler(optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters)),
+      trained{model, optimizer, scheduler, mesh} {
+  for (const std::string& line : arguments.without_effect()) logger.info(line);
+  const auto plan = plan_load(resume, directory.checkpoints());
+  if (plan) {
+    for (const std::string& message : plan->messages) logger.warning(message);
+    state = load_checkpoint(*plan, trained);
+    if (!plan->weights_only) last_saved = state.iteration;
+  } else {
+    model.initialize();
+    optimizer.reload_main_weights();
+  }
+  report_model();
+  build_data();
+}
+
+data::BatchOptions Trainer::State::batch_options() const {
+  data::BatchOptions options{.vocab_size = tokenizer->vocab_size(),
+                             .eod_mask_loss = settings.eod_mask_loss,
+                             .reset_position_ids = settings.reset_position_ids,
+                             .reset_attention_mask = settings.reset_attention_mask};
+  if (settings.eod_mask_loss || settings.reset_position_ids || settings.reset_attention_mask) {
+    options.eod =
+        tokenizer::require_eod(*tokenizer, "eod_mask_loss, reset_position_ids or reset_attention_mask");
+  }
+  return options;
+}
+
+std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Dataset& dataset,
+                                                              std::int64_t consumed) const {
+  const data::SamplerOptions options{.total_samples = dataset.size(),
+                                     .consumed_samples = consumed,
+                                     .micro_batch_size = batch.micro_batch_size(),
+                                     .data_parallel_rank = mesh.data().rank(),
+                                     .data_parallel_size = mesh.data().size(),
+                                     .data_sharding = settings.data_sharding};
+  constexpr std::size_t prefetch_with_workers = 4;
+  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(settings.dataloader_type, options),
+                                            batch_options(),
+                                            settings.num_workers > 0 ? prefetch_with_workers : 0);
+}
+
+void Trainer::State::build_data() {
+  const std::int64_t batch_size = batch.final_global_batch_size();
+  const std::int64_t train_samples = settings.train_samples.value_or(train_iters * batch_size);
+  const data::SplitSizes sizes =
+      data::split_sizes(train_samples, train_iters, settings.eval_interval.value_or(train_iters),
+                        settings.eval_iters, batch_size);
+  datasets = data::build_datasets(
+      data_config_from(arguments, tokenizer->vocab_size(), tokenizer->eod().value_or(0)), sizes);
+  if (settings.skip_train || state.iteration >= train_iters) return;
+  if (datasets.train == nullptr)
+    throw UserError("the data has no training split: see `split` and `train_data_path`");
+  train_loader = make_loader(*datasets.train, state.consumed_train_samples);
+}
+
+void Trainer::State::report_model() const {
+  logger.info(fmt::format(
+      " > padded vocab (size: {}) with {} dummy tokens (new size: {})", model.config().vocab_size,
+      model.config().padded_vocab_size - model.config().vocab_size, model.config().padded_vocab_size));
+  logger.info(fmt::format("number of parameters: {}", model::parameter_count(model.config())));
+}
+
+void Trainer::State::open_run_directory() {
+  make_directories(directory.root);
+  logger.open_files(directory.logs(experiment.module, mesh.world().rank()));
+  if (mesh.world().rank() == 0) {
+    write_file_atomically(directory.resolved_config(), config::to_yaml(config::resolved_tree(experiment)));
+  }
+  const observe::TrainingLogOptions options{
+      .log_interval = settings.log_interval,
+      .train_iters = train_iters,
+      .log_throughput = settings.log_throughput,
+      .average = {.log_avg_skip_iterations = arguments.get<"log_avg_skip_iterations">(),
+                  .log_avg_reset_interval = arguments.get<"log_avg_reset_interval">(),
+                  .seq_length = settings.seq_length,
+                  .world_size = mesh.world().size()}};
+  recorder = std::make_unique<Recorder>(options, directory, state.iteration, mesh.world().rank(), logger);
+}
+
+bool Trainer::State::is_skipped(std::int64_t iteration) const {
+  return std::find(settings.iterations_to_skip.begin(), settings.iterations_to_skip.end(), iteration) !=
+         settings.iterations_to_skip.end();
+}
+
+void Trainer::State::skip_iteration(std::int64_t batch_size) {
+  const auto start = Clock::now();
+  for (std::int64_t m = 0; m < batch.num_microbatches(state.consumed_train_samples); ++m)
+    train_loader->next();
+  ++state.iteration;
+  state.consumed_train_samples += batch_size;
+  state.skipped_train_samples += batch_size;
+  recorder->iteration({.iteration = state.iteration,
+                       .consumed_samples = state.consumed_train_samples,
+                       .skipped_samples = state.skipped_train_samples,
+                       .global_batch_size = batch_size,
+                       .learning_rate = scheduler.learning_rate(),
+                       .seconds = seconds_since(start),
+                       .skipped = true});
+}
+
+void Trainer::State::train_iteration() {
+  const std::int64_t batch_size = batch.global_batch_size(state.consumed_train_samples);
+  if (is_skipped(state.iteration + 1)) return skip_iteration(batch_size);
+  const auto start = Clock::now();
+  buffer.zero_gradients();
+  const LossSums sums =
+      forward_backward(model, *train_loader,
+                       {.iteration = state.iteration + 1,
+                        .num_microbatches = batch.num_microbatches(state.consumed_train_samples),
+                        .micro_batch_size = batch.micro_batch_size(),
+                        .data_parallel_rank = mesh.data().rank(),
+                        .data_parallel_size = mesh.data().size(),
+                        .calculate_per_token_loss = settings.calculate_per_token_loss,
+                        .check_for_nan_in_loss = settings.check_for_nan_in_loss});
+
+  IterationRecord record{.global_batch_size = batch_size, .lm_loss = sums.mean()};
+  record.learning_rate = scheduler.learning_rate();
+  record.grad_norm = optimizer.step(
+      {.learning_rate = record.learning_rate,
+       .weight_decay = scheduler.weight_decay(),
+       .gradient_scale = settings.calculate_per_token_loss ? 1.0 / std::max(sums.tokens, 1.0) : 1.0,
+       .iteration = state.iteration + 1});
+  if (settings.log_num_zeros_in_grad) record.num_zeros = optimizer.num_zeros_in_grad();
+  if (settings.log_params_norm) record.params_norm = optimizer.params_norm();
+  scheduler.step(batch_size);
+
+  ++state.iteration;
+  state.consumed_train_samples += batch_size;
+  record.iteration = state.iteration;
+  record.consumed_samples = state.consumed_train_samples;
+  record.skipped_samples = state.skipped_train_samples;
+  record.seconds = seconds_since(start);
+  record.floating_point_operations =
+      model::flops_per_iteration(model.config(), batch_size, settings.seq_length);
+  recorder->iteration(record);
+}
+
+LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) {
+  const auto loader = make_loader(dataset, consumed);
+  return forward_only(model, *loader,
+                      settings.eval_iters * batch.num_microbatches(state.consumed_train_samples));
+}
+
+void Trainer::State::evaluate(const std::string& where) {
+  if (datasets.valid == nullptr || settings.eval_iters == 0) return;
+  const LossSums sums = evaluate_split(*datasets.valid, state.consumed_valid_samples);
+  state.consumed_valid_samples += settings.eval_iters * batch.final_global_batch_size();
+  validation_loss = sums.mean();
+  recorder->evaluation(state.iteration, "valid", where, sums.mean(), sums.tokens);
+}
+
+void Trainer::State::evaluate_test(const std::string& where) {
+  if (datasets.test == nullptr || settings.eval_iters == 0) return;
+  const LossSums sums = evaluate_split(*datasets.test, 0);
+  recorder->evaluation(state.iteration, "test", where, sums.mean(), sums.tokens);
+}
+
+void Trainer::State::save() {
+  logger.info(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
+                          directory.checkpoints().string()));
+  save_checkpoint(directory.checkpoints(), state, trained, !resume.no_save_optim);
+  logger.info(fmt::format("  successfully saved checkpoint from iteration {:7d} to {}", state.iteration,
+                          directory.checkpoints().string()));
+  if (resume.save_retain_interval && last_saved > 0 && last_saved != state.iteration) {
+    checkpoint::prune(directory.checkpoints(), last_saved, *resume.save_retain_interval);
+  }
+  last_saved = state.iteration;
+}
+
+TrainResult Trainer::State::run() {
+  const StopSignals signals;
+  open_run_directory();
+  const auto start = Clock::now();
+  bool exit_early = false;
+  while (!settings.skip_train && state.iteration < train_iters && !exit_early) {
+    train_iteration();
+    if (settings.eval_interval && state.iteration % *settings.eval_interval == 0 &&
+        state.iteration < train_iters) {
+      evaluate(fmt::format("iteration {}", state.iteration));
+    }
+    const StopDecision decision = decide_after_iteration(
+        stop,
+        {.iteration = state.iteration, .minutes = seconds_since(start) / 60, .signal = signals.received()});
+    if (decision.save) save();
+    if (decision.exit) {
+      logger.warning(decision.reason);
+      exit_early = true;
+    }
+  }
+  if (!exit_early) {
+    if (!settings.skip_train && owes_last_save(stop, state.iteration, last_saved)) save();
+    evaluate(fmt::format("iteration {} on validation set", state.iteration));
+    evaluate_test(fmt::format("iteration {} on test set", state.iteration));
+  }
+  recorder->finish();
+  return {.iteration = state.iteration,
+          .validation_loss = validation_loss,
+          .checkpoints = stop.save_interval ? directory.checkpoints().string() : ""};
+}
+
+Trainer::Trainer(const config::Experiment& experiment, const parallel::Mesh& mesh, Logger& logger)
+    : state_(std::make_unique<State>(experiment, mesh, logger)) {}
+
+Trainer::~Trainer() = default;
+
+TrainResult Trainer::run() { return state_->run(); }
+
+}  // namespace primus::train

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/log.h"
+#include "parallel/mesh.h"
+
+namespace primus::config {
+struct Experiment;
+}
+
+namespace primus::train {
+
+/// How a run ended.
+struct TrainResult {
+  std::int64_t iteration = 0;
+  /// The last validation loss, nats per token; negative when there was no evaluation.
+  double validation_loss = -1;
+  /// Where checkpoints are; empty when saving is off.
+  std::string checkpoints;
+};
+
+/// A pre-training run: Megatron's train loop.
+///
+/// The constructor checks the whole input (arguments, data, checkpoint) and writes nothing to disk, so a run
+/// with bad input leaves no trace; `run` creates the run directory and trains.
+class Trainer {
+ public:
+  /// `logger` and `experiment` must outlive the trainer. Throws UserError for bad input.
+  Trainer(const config::Experiment& experiment, const parallel::Mesh& mesh, Logger& logger);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Trains to the last iteration, or until a signal or a limit ends the run early; then a checkpoint has
+  /// been saved, unless saving is off.
+  TrainResult run();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace primus::train
