@@ -1,5 +1,7 @@
 // primus-cli data: preprocess | merge | inspect | bigram
+#include <fmt/ranges.h>
 #include <algorithm>
+
 #include <chrono>
 #include <filesystem>
 #include <iostream>

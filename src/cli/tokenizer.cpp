@@ -55,7 +55,7 @@ void train(const TrainOptions& options) {
         trained.pieces.size(), options.training.vocab_size, options.training.min_frequency);
 }
 
-void add_train(CLI::App& parent) {
+void add_tokenizer_train(CLI::App& parent) {
   auto* command =
       parent.add_subcommand("train", "Train a byte-level BPE tokenizer and save it as tokenizer.json");
   auto options = std::make_shared<TrainOptions>();
@@ -126,7 +126,7 @@ void add_decode(CLI::App& parent) {
 void add_tokenizer(CLI::App& program) {
   auto* command = program.add_subcommand("tokenizer", "Train and use tokenizers");
   command->require_subcommand(1);
-  add_train(*command);
+  add_tokenizer_train(*command);
   add_encode(*command);
   add_decode(*command);
 }

@@ -1,5 +1,7 @@
 #include "cli/tokenizer_options.h"
 
+#include <fmt/ranges.h>
+
 #include <fmt/format.h>
 
 #include <CLI/Config.hpp>

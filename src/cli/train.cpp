@@ -21,8 +21,8 @@ LogOptions log_options_from(const config::Experiment& experiment) {
   options.module = experiment.module;
   options.user = experiment.user_name;
   options.team = experiment.work_group;
-  options.console_level = parse_log_level(arguments.get<"stderr_sink_level">().value_or("INFO"));
-  options.file_level = parse_log_level(arguments.get<"file_sink_level">().value_or("DEBUG"));
+  options.console_level = parse_log_level(arguments.get<"stderr_sink_level">());
+  options.file_level = parse_log_level(arguments.get<"file_sink_level">());
   if (const auto level = arguments.get<"sink_level">()) {
     options.console_level = options.file_level = parse_log_level(*level);
   }

@@ -34,7 +34,8 @@ inline constexpr Argument latent_attention_arguments[] = {
     {"qk_head_dim", integer, "128", not_yet, "Qk head dim."},
     {"qk_pos_emb_head_dim", integer, "64", not_yet, "Qk pos emb head dim."},
     {"rope_type", text, "null", not_yet, "Rope type.", {.null = true, .choices = "rope|yarn"}},
-    {"rotary_scaling_factor", number, "1.0", not_yet, "Rotary scaling factor."},
+    {"rotary_scaling_factor", number, "1.0", no_effect("only multi-latent attention reads it"),
+     "Rotary scaling factor."},
     {"v_head_dim", integer, "128", not_yet, "V head dim."},
 };
 

@@ -7,7 +7,7 @@ namespace primus::config::table {
 /// Primus Turbo kernels.
 inline constexpr Argument turbo_arguments[] = {
     {"disable_delayed_scaling_patches", boolean, "false", not_yet, "Disable delayed scaling patches."},
-    {"enable_primus_turbo", boolean, "false", not_yet, "Enable primus turbo."},
+    {"enable_primus_turbo", boolean, "false", implemented, "Enable primus turbo."},
     {"enable_turbo_attention_float8", boolean, "false", not_yet, "Enable turbo attention float8."},
     {"turbo_deepep_num_cu", integer, "32", not_yet, "Turbo deepep num cu."},
     {"turbo_deepep_use_comm_stream", boolean, "false", not_yet, "Turbo deepep use comm stream."},
