@@ -92,7 +92,9 @@ class Experiment:
         """The lines of metrics.jsonl that stand for iterations."""
         if not self.metrics_file.exists():
             return []
-        lines = [json.loads(line) for line in self.metrics_file.read_text().splitlines()]
+        text = self.metrics_file.read_text()
+        # A line that is still being written does not count.
+        lines = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
         return [line for line in lines if "grad_norm" in line]
 
     def trajectory(self):

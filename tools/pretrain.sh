@@ -27,3 +27,11 @@ fi
 
 step "Training"
 $cli train pretrain --config "$config" "$@"
+
+run=output/amd/root/llama_tiny-pretrain
+step "The same held-out text under an interpolated bigram model of the training tokens (nats per token)"
+$cli data bigram --config "$config"
+
+step "A sample written by the model"
+$cli generate --load "$run/checkpoints" --prompt "And the LORD said unto" --max_new_tokens 60 --temperature 0.8 --seed 1
+printf '\nEverything of this run is in %s\n' "$run"

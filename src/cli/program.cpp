@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "cli/commands.h"
+#include "config/suggest.h"
 #include "core/error.h"
 
 namespace primus::cli {
@@ -20,6 +21,17 @@ int report(std::string_view message, int code) {
   return code;
 }
 
+/// CLI11 would only say that a command is missing.
+void refuse_unknown_command(const CLI::App& app, std::string_view word) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    known.push_back(command->get_name());
+  }
+  if (word.starts_with('-') || std::find(known.begin(), known.end(), word) != known.end()) return;
+  throw_user_error("unknown command '{}'{}; `primus-cli --help` lists them", word,
+                   config::did_you_mean(word, known));
+}
+
 void run_command(int argc, char** argv) {
   CLI::App app("Primus in C++: trains large language models from one YAML file", "primus-cli");
   app.require_subcommand(1);
@@ -28,6 +40,7 @@ void run_command(int argc, char** argv) {
   add_data(app);
   add_tokenizer(app);
   add_train(app);
+  if (argc > 1) refuse_unknown_command(app, argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {

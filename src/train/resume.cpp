@@ -20,6 +20,14 @@ std::vector<parallel::TensorPiece> all_pieces(const Trained& trained, bool with_
   return pieces;
 }
 
+/// A path is made absolute, for the checkpoint may be used from elsewhere.
+nlohmann::json tokenizer_json(const tokenizer::TokenizerOptions& options) {
+  std::error_code ignored;
+  const bool is_path = std::filesystem::exists(options.model, ignored);
+  return {{"tokenizer_type", options.type},
+          {"tokenizer_model", is_path ? std::filesystem::absolute(options.model).string() : options.model}};
+}
+
 std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
   if (!settings.auto_continue_train) return std::nullopt;
   const auto location = checkpoint::find_checkpoint(own_folder);
@@ -84,7 +92,7 @@ RunState load_checkpoint(const LoadPlan& plan, const Trained& trained) {
 }
 
 void save_checkpoint(const std::filesystem::path& folder, const RunState& state, const Trained& trained,
-                     bool with_optimizer) {
+                     const SaveOptions& options) {
   const nlohmann::json common = {
       {"iteration", state.iteration},
       {"consumed_train_samples", state.consumed_train_samples},
@@ -92,12 +100,13 @@ void save_checkpoint(const std::filesystem::path& folder, const RunState& state,
       {"consumed_valid_samples", state.consumed_valid_samples},
       {"optimizer_steps", trained.optimizer.steps()},
       {"opt_param_scheduler", trained.scheduler.state()},
+      {"tokenizer", tokenizer_json(options.tokenizer)},
       {"architecture", nlohmann::json::parse(model::to_json(trained.model.config()))}};
   const parallel::Group& world = trained.mesh.world();
   const checkpoint::Participants participants{
       .rank = world.rank(), .world_size = world.size(), .barrier = [&world] { world.barrier(); }};
   checkpoint::save(checkpoint::iteration_directory(folder, state.iteration),
-                   all_pieces(trained, with_optimizer), common, participants);
+                   all_pieces(trained, options.with_optimizer), common, participants);
 }
 
 }  // namespace primus::train

@@ -9,6 +9,7 @@
 #include "model/gpt_model.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/scheduler.h"
+#include "tokenizer/tokenizer.h"
 #include "train/settings.h"
 
 namespace primus::train {

@@ -49,6 +49,7 @@ LoopSettings loop_settings_from(const config::Arguments& arguments) {
   settings.train_samples = arguments.get<"train_samples">();
   settings.eval_iters = arguments.get<"eval_iters">();
   settings.eval_interval = arguments.get<"eval_interval">();
+  settings.full_validation = arguments.get<"full_validation">();
   settings.skip_train = arguments.get<"skip_train">();
   settings.iterations_to_skip = arguments.get<"iterations_to_skip">();
   settings.calculate_per_token_loss = arguments.get<"calculate_per_token_loss">();

@@ -25,6 +25,8 @@ struct LoopSettings {
   std::optional<std::int64_t> train_samples;
   std::int64_t eval_iters = 0;
   std::optional<std::int64_t> eval_interval;
+  /// Evaluations take every validation sample once, in order, instead of the next `eval_iters` batches.
+  bool full_validation = false;
   bool skip_train = false;
   /// 1-based iterations whose batch is consumed without being trained on.
   std::vector<std::int64_t> iterations_to_skip;

@@ -46,16 +46,17 @@ struct Trainer::State {
 
  private:
   data::BatchOptions batch_options() const;
-  std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, std::int64_t consumed) const;
+  std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, const std::string& type,
+                                                std::int64_t consumed) const;
   void build_data();
   void report_model() const;
   void open_run_directory();
 
   void train_iteration();
   void skip_iteration(std::int64_t batch_size);
-  LossSums evaluate_split(const data::Dataset& dataset, std::int64_t consumed);
-  void evaluate(const std::string& where);
-  void evaluate_test(const std::string& where);
+  LossSums evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const;
+  /// `split` is "valid" or "test".
+  void evaluate(const std::string& split, const std::string& where);
   void save();
   bool is_skipped(std::int64_t iteration) const;
 
@@ -144,6 +145,7 @@ data::BatchOptions Trainer::State::batch_options() const {
 }
 
 std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Dataset& dataset,
+                                                              const std::string& type,
                                                               std::int64_t consumed) const {
   const data::SamplerOptions options{.total_samples = dataset.size(),
                                      .consumed_samples = consumed,
@@ -152,23 +154,23 @@ std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Datase
                                      .data_parallel_size = mesh.data().size(),
                                      .data_sharding = settings.data_sharding};
   constexpr std::size_t prefetch_with_workers = 4;
-  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(settings.dataloader_type, options),
-                                            batch_options(),
+  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options), batch_options(),
                                             settings.num_workers > 0 ? prefetch_with_workers : 0);
 }
 
 void Trainer::State::build_data() {
   const std::int64_t batch_size = batch.final_global_batch_size();
   const std::int64_t train_samples = settings.train_samples.value_or(train_iters * batch_size);
-  const data::SplitSizes sizes =
+  data::SplitSizes sizes =
       data::split_sizes(train_samples, train_iters, settings.eval_interval.value_or(train_iters),
                         settings.eval_iters, batch_size);
+  if (settings.full_validation) sizes.valid = sizes.test = std::nullopt;
   datasets = data::build_datasets(
       data_config_from(arguments, tokenizer->vocab_size(), tokenizer->eod().value_or(0)), sizes);
   if (settings.skip_train || state.iteration >= train_iters) return;
   if (datasets.train == nullptr)
     throw UserError("the data has no training split: see `split` and `train_data_path`");
-  train_loader = make_loader(*datasets.train, state.consumed_train_samples);
+  train_loader = make_loader(*datasets.train, settings.dataloader_type, state.consumed_train_samples);
 }
 
 void Trainer::State::report_model() const {
@@ -253,30 +255,34 @@ void Trainer::State::train_iteration() {
   recorder->iteration(record);
 }
 
-LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) {
-  const auto loader = make_loader(dataset, consumed);
+LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const {
+  if (settings.full_validation) {
+    const auto loader = make_loader(dataset, "single", 0);
+    return forward_only(model, *loader, dataset.size() / (batch.micro_batch_size() * mesh.data().size()));
+  }
+  const auto loader = make_loader(dataset, settings.dataloader_type, consumed);
   return forward_only(model, *loader,
                       settings.eval_iters * batch.num_microbatches(state.consumed_train_samples));
 }
 
-void Trainer::State::evaluate(const std::string& where) {
-  if (datasets.valid == nullptr || settings.eval_iters == 0) return;
-  const LossSums sums = evaluate_split(*datasets.valid, state.consumed_valid_samples);
-  state.consumed_valid_samples += settings.eval_iters * batch.final_global_batch_size();
-  validation_loss = sums.mean();
-  recorder->evaluation(state.iteration, "valid", where, sums.mean(), sums.tokens);
-}
-
-void Trainer::State::evaluate_test(const std::string& where) {
-  if (datasets.test == nullptr || settings.eval_iters == 0) return;
-  const LossSums sums = evaluate_split(*datasets.test, 0);
-  recorder->evaluation(state.iteration, "test", where, sums.mean(), sums.tokens);
+void Trainer::State::evaluate(const std::string& split, const std::string& where) {
+  const bool validates = split == "valid";
+  const std::unique_ptr<data::Dataset>& dataset = validates ? datasets.valid : datasets.test;
+  if (dataset == nullptr || !(settings.full_validation || settings.eval_iters > 0)) return;
+  const LossSums sums = evaluate_split(*dataset, validates ? state.consumed_valid_samples : 0);
+  if (validates) {
+    state.consumed_valid_samples += settings.eval_iters * batch.final_global_batch_size();
+    validation_loss = sums.mean();
+  }
+  recorder->evaluation(state.iteration, split, where, sums.mean(), sums.tokens);
 }
 
 void Trainer::State::save() {
   logger.info(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
                           directory.checkpoints().string()));
-  save_checkpoint(directory.checkpoints(), state, trained, !resume.no_save_optim);
+  save_checkpoint(
+      directory.checkpoints(), state, trained,
+      {.with_optimizer = !resume.no_save_optim, .tokenizer = tokenizer::tokenizer_options_from(arguments)});
   logger.info(fmt::format("  successfully saved checkpoint from iteration {:7d} to {}", state.iteration,
                           directory.checkpoints().string()));
   if (resume.save_retain_interval && last_saved > 0 && last_saved != state.iteration) {
@@ -294,7 +300,7 @@ TrainResult Trainer::State::run() {
     train_iteration();
     if (settings.eval_interval && state.iteration % *settings.eval_interval == 0 &&
         state.iteration < train_iters) {
-      evaluate(fmt::format("iteration {}", state.iteration));
+      evaluate("valid", fmt::format("iteration {}", state.iteration));
     }
     const StopDecision decision = decide_after_iteration(
         stop,
@@ -307,8 +313,8 @@ TrainResult Trainer::State::run() {
   }
   if (!exit_early) {
     if (!settings.skip_train && owes_last_save(stop, state.iteration, last_saved)) save();
-    evaluate(fmt::format("iteration {} on validation set", state.iteration));
-    evaluate_test(fmt::format("iteration {} on test set", state.iteration));
+    evaluate("valid", fmt::format("iteration {} on validation set", state.iteration));
+    evaluate("test", fmt::format("iteration {} on test set", state.iteration));
   }
   recorder->finish();
   return {.iteration = state.iteration,

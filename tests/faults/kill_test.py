@@ -7,37 +7,52 @@ import unittest
 
 from program import Experiment, ProgramTest, start
 
-SAVING = {"save": "checkpoints", "save_interval": 2, "auto_continue_train": True, "train_iters": 24,
-          "lr_decay_iters": 24}
+ITERATIONS = 60
+SAVING = {"save": "checkpoints", "save_interval": 7, "auto_continue_train": True, "train_iters": ITERATIONS,
+          "lr_decay_iters": ITERATIONS}
 
 
 class Kill(ProgramTest):
     def reference(self, **overrides):
         experiment = Experiment(self.folder / "unbroken", **{**SAVING, **overrides})
-        started = time.monotonic()
         self.assert_success(experiment.train())
-        self.duration = time.monotonic() - started
-        self.assertEqual(len(experiment.metrics()), 24)
+        self.assertEqual(len(experiment.metrics()), ITERATIONS)
         return experiment.trajectory()
 
     def run_with_kills(self, experiment, moments):
-        """Kills one start after the other: at a time, or at the first moment at which a callable says so."""
+        """Kills one start after the other, each as soon as its callable says so. Returns how many were killed,
+        rather than done before."""
+        killed = 0
         for moment in moments:
             process = start("train", "pretrain", "--config", experiment.config)
-            deadline = time.monotonic() + (moment if isinstance(moment, float) else 60)
-            while process.poll() is None and time.monotonic() < deadline:
-                if callable(moment) and moment():
-                    break
+            deadline = time.monotonic() + 60
+            while process.poll() is None and time.monotonic() < deadline and not moment():
                 time.sleep(0.0005)
+            killed += process.poll() is None
             process.send_signal(signal.SIGKILL)
             process.wait()
         self.assert_success(experiment.train())
+        return killed
+
+    def random_moments(self, experiment, count):
+        """Random delays after random iterations, later and later."""
+        generator = random.Random(3)
+
+        def moment(iteration, delay):
+            def reached():
+                if len(experiment.metrics()) < iteration:
+                    return False
+                time.sleep(delay)
+                return True
+            return reached
+
+        iterations = sorted(generator.sample(range(1, ITERATIONS - 5), count))
+        return [moment(iteration, generator.uniform(0, 0.01)) for iteration in iterations]
 
     def test_killed_at_random_moments(self):
         expected = self.reference()
-        generator = random.Random(3)
         experiment = Experiment(self.folder / "killed", **SAVING)
-        self.run_with_kills(experiment, [generator.uniform(0.3, 1.0) * self.duration for _ in range(6)])
+        self.assertGreaterEqual(self.run_with_kills(experiment, self.random_moments(experiment, 6)), 4)
         self.assertEqual(experiment.trajectory(), expected)
 
     def test_killed_during_a_save(self):
@@ -48,7 +63,7 @@ class Kill(ProgramTest):
         def saving():
             return checkpoints.is_dir() and any("tmp" in entry.name for entry in checkpoints.iterdir())
 
-        self.run_with_kills(experiment, [saving] * 5)
+        self.assertGreaterEqual(self.run_with_kills(experiment, [saving] * 5), 4)
         self.assertEqual(experiment.trajectory(), expected)
         leftovers = [entry.name for entry in checkpoints.iterdir() if "tmp" in entry.name]
         self.assertEqual(leftovers, [])
@@ -57,7 +72,7 @@ class Kill(ProgramTest):
         changes = {"bf16": True, "hidden_dropout": 0.1, "attention_dropout": 0.1}
         expected = self.reference(**changes)
         experiment = Experiment(self.folder / "killed", **{**SAVING, **changes})
-        self.run_with_kills(experiment, [0.6 * self.duration, 0.8 * self.duration])
+        self.assertGreaterEqual(self.run_with_kills(experiment, self.random_moments(experiment, 2)), 1)
         self.assertEqual(experiment.trajectory(), expected)
 
     def test_sigterm_saves_and_exits_with_success(self):
