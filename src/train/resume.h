@@ -48,9 +48,15 @@ struct Trained {
 /// Throws UserError for a checkpoint of another model, or a damaged one.
 RunState load_checkpoint(const LoadPlan& plan, const Trained& trained);
 
+struct SaveOptions {
+  bool with_optimizer = true;
+  /// Kept in the checkpoint, so that its model can be used without the experiment file.
+  tokenizer::TokenizerOptions tokenizer;
+};
+
 /// Saves below `folder`, and moves its tracker file. Throws UserError or SystemError; an older checkpoint
 /// stays.
 void save_checkpoint(const std::filesystem::path& folder, const RunState& state, const Trained& trained,
-                     bool with_optimizer);
+                     const SaveOptions& options);
 
 }  // namespace primus::train
