@@ -1,0 +1,71 @@
+#include "train/resume.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "tests/temporary_directory.h"
+
+namespace primus::train {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A folder that looks as if it held a checkpoint of `iteration`.
+void pretend_checkpoint(const std::filesystem::path& folder, int iteration) {
+  const auto directory = folder / fmt::format("iter_{:07d}", iteration);
+  make_directories(directory);
+  write_file_atomically(directory / "index.json", "{}");
+  write_file_atomically(directory / "common.json", "{}");
+  write_file_atomically(folder / "latest_checkpointed_iteration.txt", std::to_string(iteration));
+}
+
+class Resume : public ::testing::Test {
+ protected:
+  Resume() : own_(folder_ / "own"), other_(folder_ / "other") {}
+
+  testing::TemporaryDirectory folder_;
+  std::filesystem::path own_;
+  std::filesystem::path other_;
+};
+
+TEST_F(Resume, ARunWithNothingToLoadStartsFromRandomWeights) {
+  EXPECT_FALSE(plan_load({}, own_));
+  EXPECT_FALSE(plan_load({.auto_continue_train = true}, own_));
+}
+
+TEST_F(Resume, TheRunsOwnCheckpointComesFirstAndIsContinued) {
+  pretend_checkpoint(own_, 20);
+  pretend_checkpoint(other_, 100);
+  const auto plan = plan_load({.load = other_.string(), .auto_continue_train = true, .finetune = true}, own_);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->directory, own_ / "iter_0000020");
+  EXPECT_FALSE(plan->weights_only);
+  EXPECT_TRUE(plan->optimizer);
+  EXPECT_THAT(plan->messages, ::testing::Contains(HasSubstr("[auto_continue_train]")));
+}
+
+TEST_F(Resume, WithoutAnOwnCheckpointLoadIsTaken) {
+  pretend_checkpoint(other_, 100);
+  const auto plan = plan_load({.load = other_.string(), .auto_continue_train = true}, own_);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->directory, other_ / "iter_0000100");
+  EXPECT_FALSE(plan->weights_only);
+}
+
+TEST_F(Resume, FinetuneTakesWeightsAlone) {
+  pretend_checkpoint(other_, 100);
+  const auto plan = plan_load({.load = other_.string(), .finetune = true}, own_);
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->weights_only);
+  EXPECT_FALSE(plan->optimizer);
+}
+
+TEST_F(Resume, AMissingCheckpointEndsTheRunOnlyWhenAsked) {
+  EXPECT_FALSE(plan_load({.load = other_.string()}, own_));
+  EXPECT_THROW(plan_load({.load = other_.string(), .exit_on_missing_checkpoint = true}, own_), UserError);
+}
+
+}  // namespace
+}  // namespace primus::train

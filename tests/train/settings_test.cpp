@@ -1,0 +1,60 @@
+#include "train/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/arguments.h"
+#include "core/error.h"
+
+namespace primus::train {
+namespace {
+
+using config::Arguments;
+
+Arguments arguments_from(const std::string& yaml) {
+  return Arguments::from_yaml(
+      "{num_layers: 2, hidden_size: 32, num_attention_heads: 4, max_position_embeddings: 32, lr: 0.1, "
+      "micro_batch_size: 2, seq_length: 32, " +
+      yaml + "}");
+}
+
+void expect_refused(const std::string& yaml, const std::string& text) {
+  try {
+    loop_settings_from(arguments_from(yaml));
+    ADD_FAILURE() << "accepted: " << yaml;
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr(text));
+  }
+}
+
+TEST(Settings, ARunIsCountedInIterationsOrInSamples) {
+  EXPECT_EQ(loop_settings_from(arguments_from("train_iters: 7")).train_iters, 7);
+  EXPECT_EQ(loop_settings_from(arguments_from("train_iters: null, train_samples: 70")).train_samples, 70);
+  expect_refused("train_iters: 7, train_samples: 70", "both set");
+  expect_refused("train_iters: null", "no length");
+}
+
+TEST(Settings, ABatchRampsUpOnlyInRunsCountedInSamples) {
+  const auto settings =
+      loop_settings_from(arguments_from("train_samples: 70, rampup_batch_size: [4, 4, 40]"));
+  ASSERT_TRUE(settings.batch.ramp_up);
+  EXPECT_EQ(settings.batch.ramp_up->samples, 40);
+  expect_refused("train_iters: 7, rampup_batch_size: [4, 4, 40]", "train_samples");
+  expect_refused("train_samples: 70, rampup_batch_size: [4, 4]", "three numbers");
+}
+
+TEST(Settings, WithoutSaveNothingIsSaved) {
+  EXPECT_FALSE(stop_settings_from(arguments_from("save_interval: 5"), 10).save_interval);
+  EXPECT_EQ(stop_settings_from(arguments_from("save: x, save_interval: 5"), 10).save_interval, 5);
+  EXPECT_THROW(resume_settings_from(arguments_from("save_interval: 0")), UserError);
+}
+
+TEST(Settings, MockDataNeedsNoPaths) {
+  const auto config = data_config_from(arguments_from("mock_data: true, data_path: a b"), 100, 99);
+  EXPECT_TRUE(config.data_path.empty());
+  EXPECT_THAT(data_config_from(arguments_from("data_path: 0.3 a 0.7 b"), 100, 99).data_path,
+              ::testing::ElementsAre("0.3", "a", "0.7", "b"));
+}
+
+}  // namespace
+}  // namespace primus::train
