@@ -1,7 +1,7 @@
-// primus-cli data: preprocess | merge | inspect | bigram
+// primus-cli data: preprocess | merge; inspect and bigram are in data_inspect.cpp
 #include <fmt/ranges.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -10,14 +10,11 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/data_commands.h"
 #include "cli/tokenizer_options.h"
 #include "core/error.h"
-#include "data/batch.h"
-#include "data/bigram.h"
-#include "data/datasets.h"
 #include "data/indexed_writer.h"
 #include "data/preprocess.h"
-#include "data/sampler.h"
 
 namespace primus::cli {
 
@@ -138,6 +135,8 @@ void add_data(CLI::App& program) {
   command->require_subcommand(1);
   add_preprocess(*command);
   add_merge(*command);
+  add_data_inspect(*command);
+  add_data_bigram(*command);
 }
 
 }  // namespace primus::cli

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>

@@ -21,8 +21,6 @@ using Source = std::shared_ptr<const SequenceSource>;
 
 constexpr std::string_view default_split = "969, 30, 1";
 constexpr std::string_view mock_split = "1,1,1";
-/// How many samples more than its share each dataset of a blend gets, so that rounding never exhausts it.
-constexpr double blend_surplus = 0.005;
 
 /// Builds one split: each path opened once and cut by the same fraction.
 class SplitBuilder {
@@ -52,8 +50,8 @@ class SplitBuilder {
     std::int64_t total = 0;
     for (std::size_t d = 0; d < sources.size(); ++d) {
       const double wanted = std::ceil(static_cast<double>(*size) * shares[d]);
-      datasets.push_back(
-          build_one(sources[d], static_cast<std::int64_t>(std::ceil(wanted * (1 + blend_surplus)))));
+      datasets.push_back(build_one(sources[d], static_cast<std::int64_t>(std::ceil(
+                                                   wanted * (1 + config_.mid_level_dataset_surplus)))));
       total += static_cast<std::int64_t>(wanted);
     }
     return std::make_unique<BlendedDataset>(std::move(datasets),

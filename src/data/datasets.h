@@ -23,6 +23,9 @@ struct DataConfig {
   std::int64_t seq_length = 0;
   std::int64_t seed = 1234;
   bool drop_last_partial_validation_sequence = true;
+  /// How many more samples than its share each dataset of a weighted blend gets, so that rounding never
+  /// exhausts it.
+  double mid_level_dataset_surplus = 0.005;
   /// Only for mock data: the tokenizer's size and end-of-document id.
   std::int64_t vocab_size = 0;
   std::int64_t eod = 0;

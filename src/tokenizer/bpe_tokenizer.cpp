@@ -54,24 +54,22 @@ void BpeTokenizer::encode_segment(std::string_view segment, bool at_text_start,
 }
 
 std::string BpeTokenizer::decode(std::span<const TokenId> ids) const {
-  const bool sentencepiece_style = !parts_.space_stand_in.empty();
+  const SpaceDecoding& spaces = parts_.spaces;
   std::string text;
-  bool is_first = true;
   for (const TokenId id : ids) {
     if (added_.contains(id)) {
       text += added_.text(id);
       continue;
     }
     std::string piece = model_.vocabulary().text(id);
-    if (sentencepiece_style) {
+    if (!spaces.stand_in.empty()) {
       const int byte = fallback_byte(piece);
       if (byte >= 0) piece = std::string(1, static_cast<char>(byte));
-      replace_all(piece, parts_.space_stand_in, " ");
-      if (is_first && piece.starts_with(' ')) piece.erase(0, 1);
-      is_first = false;
+      replace_all(piece, spaces.stand_in, " ");
     }
     text += piece;
   }
+  if (spaces.strip_first && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 

@@ -18,14 +18,21 @@ namespace primus::tokenizer {
 /// raw text; what lies between is normalized, cut into words, and encoded; a template adds special tokens.
 class BpeTokenizer : public Tokenizer {
  public:
+  /// SentencePiece's way of writing spaces into tokens.
+  struct SpaceDecoding {
+    /// What stands for a space; empty: nothing does, and tokens are bytes.
+    std::string stand_in;
+    /// Whether a space that opens the text is dropped, because encoding put it there.
+    bool strip_first = false;
+  };
+
   struct Parts {
     AddedTokens added_tokens;
     Normalizer normalizer;
     PreTokenizer pre_tokenizer;
     /// Ids that the template puts before and after every text.
     std::vector<TokenId> prefix, suffix;
-    /// Llama 2's decoder: this stands for a space, and one space before the first word is dropped.
-    std::string space_stand_in;
+    SpaceDecoding spaces;
     std::optional<TokenId> bos, eos, pad;
     std::string description;
   };

@@ -132,18 +132,20 @@ void read_template(const Json& processor, Template& result) {
   }
 }
 
-/// Whether the decoder replaces a stand-in by spaces, as Llama 2's does, and which.
-std::string read_space_stand_in(const Json& decoder) {
-  if (decoder.is_null()) return {};
+/// What a decoder does about spaces: Metaspace, or Llama 2's sequence of Replace and Strip.
+void read_spaces(const Json& decoder, BpeTokenizer::SpaceDecoding& spaces) {
+  if (decoder.is_null()) return;
   const std::string type = decoder.at("type");
-  if (type == "Metaspace") return decoder.at("replacement");
-  if (type == "Replace" && decoder.at("content") == " ") return decoder.at("pattern").at("String");
-  if (type != "Sequence") return {};
-  for (const Json& part : decoder.at("decoders")) {
-    const std::string found = read_space_stand_in(part);
-    if (!found.empty()) return found;
+  if (type == "Sequence") {
+    for (const Json& part : decoder.at("decoders")) read_spaces(part, spaces);
+  } else if (type == "Metaspace") {
+    spaces.stand_in = decoder.at("replacement");
+    spaces.strip_first = decoder.value("prepend_scheme", "always") != "never";
+  } else if (type == "Replace" && decoder.at("content") == " ") {
+    spaces.stand_in = decoder.at("pattern").at("String");
+  } else if (type == "Strip") {
+    spaces.strip_first = decoder.at("content") == " " && decoder.at("start") == 1;
   }
-  return {};
 }
 
 /// The text of a special token, which configurations write as a string or as an object.
@@ -194,7 +196,7 @@ BpeTokenizer::Parts read_parts(const Json& json, bool include_special_tokens) {
     parts.prefix = around.prefix;
     parts.suffix = around.suffix;
   }
-  parts.space_stand_in = read_space_stand_in(section("decoder"));
+  read_spaces(section("decoder"), parts.spaces);
   return parts;
 }
 

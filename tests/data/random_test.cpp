@@ -10,7 +10,9 @@ namespace primus::data {
 namespace {
 
 TEST(DataRandom, ShufflesLikeNumpy) {
-  for (const auto& given : testing::megatron()["numpy_shuffle"]) {
+  const auto all = testing::megatron();
+  ASSERT_FALSE(all["numpy_shuffle"].empty());
+  for (const auto& given : all["numpy_shuffle"]) {
     std::vector<int> values(given["values"].size());
     std::iota(values.begin(), values.end(), 0);
     NumpyRandomState(given["seed"].get<std::uint32_t>()).shuffle(std::span(values));
@@ -19,7 +21,9 @@ TEST(DataRandom, ShufflesLikeNumpy) {
 }
 
 TEST(DataRandom, PermutesLikeTorch) {
-  for (const auto& given : testing::megatron()["randperm"]) {
+  const auto all = testing::megatron();
+  ASSERT_FALSE(all["randperm"].empty());
+  for (const auto& given : all["randperm"]) {
     const auto expected = given["values"].get<std::vector<std::int64_t>>();
     EXPECT_EQ(torch_randperm(static_cast<std::int64_t>(expected.size()), given["seed"]), expected);
   }

@@ -1,0 +1,47 @@
+#include "tokenizer/utf8.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "tokenizer/byte_alphabet.h"
+
+namespace primus::tokenizer {
+namespace {
+
+TEST(Utf8, DecodesWhatItEncodes) {
+  for (const char32_t value :
+       {U'\0', U'a', U'\x7F', U'\x80', U'\x7FF', U'\x800', U'\xFFFF', U'\x10000', U'\x10FFFF'}) {
+    std::string text;
+    append_utf8(text, value);
+    const CodePoint character = decode_utf8(text, 0);
+    EXPECT_EQ(character.value, value);
+    EXPECT_EQ(character.size, text.size());
+  }
+}
+
+TEST(Utf8, RefusesOverlongSurrogateCutOffAndTooLargeForms) {
+  for (const char* text :
+       {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFF"})
+    EXPECT_EQ(decode_utf8(text, 0).size, 0u);
+}
+
+TEST(Utf8, FindsTheFirstInvalidByte) {
+  EXPECT_EQ(find_invalid_utf8("plain text, long enough for blocks \xC3\xA4"), std::string_view::npos);
+  EXPECT_EQ(find_invalid_utf8("0123456789\xC3x"), 10u);
+  EXPECT_THAT([] { require_utf8("a\xFF"); },
+              ::testing::ThrowsMessage<UserError>(::testing::HasSubstr("at byte 1 (0xff)")));
+}
+
+TEST(ByteAlphabet, StandsForEveryByteOnce) {
+  std::string bytes;
+  for (int byte = 0; byte < 256; ++byte) bytes += static_cast<char>(byte);
+  EXPECT_EQ(from_byte_alphabet(to_byte_alphabet(bytes)), bytes);
+  EXPECT_EQ(to_byte_alphabet(" a\n"),
+            "\xC4\xA0"
+            "a\xC4\x8A");
+  EXPECT_EQ(from_byte_alphabet("\xE6\x97\xA5"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace primus::tokenizer
