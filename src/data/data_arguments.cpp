@@ -80,9 +80,11 @@ SplitSizes split_sizes_from(const config::Arguments& arguments, std::int64_t dat
     throw UserError(arguments.where<"train_iters">(),
                     "the run has no length: set train_iters or train_samples");
   const std::int64_t iterations = given_iterations ? *given_iterations : *samples / batch;
-  return split_sizes(samples.value_or(iterations * batch), iterations,
-                     arguments.get<"eval_interval">().value_or(iterations), arguments.get<"eval_iters">(),
-                     batch);
+  SplitSizes sizes = split_sizes(samples.value_or(iterations * batch), iterations,
+                                 arguments.get<"eval_interval">().value_or(iterations),
+                                 arguments.get<"eval_iters">(), batch);
+  if (arguments.get<"full_validation">()) sizes.valid = sizes.test = std::nullopt;
+  return sizes;
 }
 
 BatchOptions batch_options_from(const config::Arguments& arguments, const tokenizer::Tokenizer& tokenizer) {
