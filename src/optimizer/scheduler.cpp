@@ -66,6 +66,8 @@ void check(const SchedulerConfig& c) {
   require(c.max_lr >= c.min_lr, fmt::format("lr ({}) must not be below min_lr ({})", c.max_lr, c.min_lr));
   require(c.init_lr <= c.max_lr,
           fmt::format("lr_warmup_init ({}) must not be above lr ({})", c.init_lr, c.max_lr));
+  require(c.decoupled_lr.value_or(c.max_lr) >= c.decoupled_min_lr.value_or(c.min_lr),
+          "decoupled_lr must not be below decoupled_min_lr (min_lr when that is not set)");
   require(c.lr_decay_steps > 0,
           fmt::format("the learning rate must decay over at least one sample (lr_decay_iters or "
                       "lr_decay_samples gives {})",
@@ -103,6 +105,11 @@ WeightDecayStyle parse_weight_decay_style(const std::string& text) {
 
 OptimizerParamScheduler::OptimizerParamScheduler(const SchedulerConfig& config) : config_(config) {
   check(config_);
+}
+
+double OptimizerParamScheduler::decoupled_learning_rate() const {
+  return learning_rate(config_.decoupled_lr.value_or(config_.max_lr),
+                       config_.decoupled_min_lr.value_or(config_.min_lr));
 }
 
 double OptimizerParamScheduler::learning_rate(double max_lr, double min_lr) const {

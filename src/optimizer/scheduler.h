@@ -31,6 +31,10 @@ struct SchedulerConfig {
   std::optional<std::int64_t> wsd_decay_steps = {};
   WsdDecayStyle wsd_decay_style = WsdDecayStyle::exponential;
 
+  /// The range of the embedding and the output layer, when it is another.
+  std::optional<double> decoupled_lr = {};
+  std::optional<double> decoupled_min_lr = {};
+
   double start_weight_decay = 0.01;
   double end_weight_decay = 0.01;
   std::int64_t weight_decay_steps = 1;
@@ -45,7 +49,9 @@ struct SchedulerConfig {
 /// first iteration runs with the rate of 0 samples (`init_lr` when there is a warm-up).
 ///
 ///     OptimizerParamScheduler scheduler(config);
-///     optimizer.step({.learning_rate = scheduler.learning_rate(), ...});
+///     optimizer.step({.learning_rate = scheduler.learning_rate(),
+///                     .decoupled_learning_rate = scheduler.decoupled_learning_rate(),
+///                     .weight_decay = scheduler.weight_decay()});
 ///     scheduler.step(global_batch_size);  // after a successful optimizer step only
 class OptimizerParamScheduler {
  public:
@@ -57,8 +63,8 @@ class OptimizerParamScheduler {
   const SchedulerConfig& config() const { return config_; }
 
   double learning_rate() const { return learning_rate(config_.max_lr, config_.min_lr); }
-  /// For a group with its own range (decoupled_lr, decoupled_min_lr).
-  double learning_rate(double max_lr, double min_lr) const;
+  /// Of the embedding and the output layer.
+  double decoupled_learning_rate() const;
   double weight_decay() const;
 
   /// What a checkpoint holds, under Megatron's keys.
@@ -68,6 +74,7 @@ class OptimizerParamScheduler {
   void load(const nlohmann::json& state);
 
  private:
+  double learning_rate(double max_lr, double min_lr) const;
   double decay_coefficient() const;
 
   SchedulerConfig config_;

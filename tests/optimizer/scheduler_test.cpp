@@ -57,12 +57,18 @@ TEST(OptimizerParamScheduler, EqualsMegatronsForEveryStyle) {
   }
 }
 
-TEST(OptimizerParamScheduler, AGroupMayHaveItsOwnRange) {
-  OptimizerParamScheduler scheduler(cosine());
+TEST(OptimizerParamScheduler, TheEdgesMayHaveTheirOwnRange) {
+  SchedulerConfig config = cosine();
+  EXPECT_EQ(OptimizerParamScheduler(config).decoupled_learning_rate(),
+            OptimizerParamScheduler(config).learning_rate());
+  config.decoupled_lr = 4e-3;
+  config.decoupled_min_lr = 2e-3;
+  OptimizerParamScheduler scheduler(config);
   scheduler.step(10);
-  EXPECT_DOUBLE_EQ(scheduler.learning_rate(4e-3, 0), 4e-3);
+  EXPECT_DOUBLE_EQ(scheduler.decoupled_learning_rate(), 4e-3);
+  EXPECT_DOUBLE_EQ(scheduler.learning_rate(), 1e-3);
   scheduler.step(90);
-  EXPECT_DOUBLE_EQ(scheduler.learning_rate(4e-3, 2e-3), 2e-3);
+  EXPECT_DOUBLE_EQ(scheduler.decoupled_learning_rate(), 2e-3);
 }
 
 TEST(OptimizerParamScheduler, ResumesAtTheSameRate) {
@@ -104,6 +110,7 @@ TEST(OptimizerParamScheduler, ImpossibleSchedulesNameTheArgument) {
   };
   refuses("min_lr", [](auto& c) { c.min_lr = -1; });
   refuses("min_lr", [](auto& c) { c.min_lr = 1; });
+  refuses("decoupled_lr", [](auto& c) { c.decoupled_lr = 1e-6; });
   refuses("lr_warmup_init", [](auto& c) { c.init_lr = 1; });
   refuses("lr_decay_iters", [](auto& c) { c.lr_decay_steps = 0; });
   refuses("lr_warmup_iters", [](auto& c) { c.lr_warmup_steps = 100; });
