@@ -8,6 +8,7 @@ namespace primus::cli {
 
 /// Each adds one subcommand, with its options and the callback that runs it, and lives in a file of its name.
 void add_checkpoint(CLI::App& program);
+void add_completion(CLI::App& program);
 void add_config(CLI::App& program);
 void add_data(CLI::App& program);
 void add_tokenizer(CLI::App& program);

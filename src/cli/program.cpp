@@ -37,6 +37,7 @@ void run_command(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "primus-cli 0.1.0");
   add_checkpoint(app);
+  add_completion(app);
   add_config(app);
   add_data(app);
   add_tokenizer(app);

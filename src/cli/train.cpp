@@ -3,6 +3,8 @@
 
 #include "cli/commands.h"
 #include "cli/config_options.h"
+#include "config/print.h"
+#include "config/validate.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "train/trainer.h"
@@ -13,6 +15,8 @@ namespace {
 
 struct TrainOptions {
   std::shared_ptr<ConfigOptions> config;
+  std::string export_config;
+  std::vector<std::string> for_python;  ///< --data_path and --backend_path: accepted, without meaning here
 };
 
 LogOptions log_options_from(const config::Experiment& experiment) {
@@ -42,12 +46,19 @@ void print_result(const train::TrainResult& result) {
 }
 
 void pretrain(const TrainOptions& options, const std::vector<std::string>& tokens) {
-  const config::Experiment experiment = config::resolve(options.config->request(tokens));
+  config::Experiment experiment = config::resolve(options.config->request(tokens));
+  if (!options.export_config.empty()) {
+    write_file_atomically(options.export_config, to_yaml(config::resolved_tree(experiment)));
+  }
   for (const auto& [name, value] : experiment.environment)
     ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);
 
   Logger logger(log_options_from(experiment));
   for (const std::string& warning : experiment.warnings) logger.warning(warning);
+  const config::RunContext context = config::RunContext::of(experiment, /*world_size=*/1);
+  config::DerivedArguments derived = config::arguments_for_training(experiment, context);
+  for (const std::string& note : derived.notes) logger.info(note);
+  experiment.arguments = std::move(derived.arguments);
   train::Trainer trainer(experiment, parallel::Mesh(), logger);
   print_result(trainer.run());
 }
@@ -60,6 +71,14 @@ void add_train(CLI::App& program) {
   CLI::App* pretrain_command = command->add_subcommand("pretrain", "Pre-train from an experiment file");
   auto options = std::make_shared<TrainOptions>();
   options->config = add_config_options(*pretrain_command);
+  pretrain_command
+      ->add_option("--export_config", options->export_config, "Write the resolved configuration to this file")
+      ->type_name("FILE");
+  for (const char* name : {"--data_path", "--backend_path"}) {
+    pretrain_command
+        ->add_option(name, options->for_python, "Accepted, without effect: only the Python program needs it")
+        ->expected(0, 1);
+  }
   pretrain_command->callback(
       [pretrain_command, options] { pretrain(*options, pretrain_command->remaining()); });
 }

@@ -35,8 +35,11 @@ bool same_after_conversion(const Argument& argument, const Value& a, const Value
       *x);
 }
 
+/// Whether nobody asked for another value than the default: Megatron's, the base presets', or what follows
+/// from others.
 bool is_default(const Argument& argument, const Value& value) {
-  return same_after_conversion(argument, value, default_value(argument)) ||
+  return value.origin.layer == Layer::derived ||
+         same_after_conversion(argument, value, default_value(argument)) ||
          same_after_conversion(argument, value, preset_value(argument));
 }
 
@@ -151,7 +154,9 @@ std::vector<std::string> Arguments::without_effect() const {
   std::vector<std::string> lines;
   for (std::size_t index = 0; index < argument_count; ++index) {
     const Argument& argument = argument_at(index);
-    if (argument.support.status != Status::no_effect || is_default(argument, values_[index])) continue;
+    const bool chosen = values_[index].origin.layer >= Layer::experiment;  // presets set many of these
+    if (argument.support.status != Status::no_effect || !chosen || is_default(argument, values_[index]))
+      continue;
     lines.push_back(fmt::format("{}: '{}: {}' has no effect here: {}",
                                 to_string(values_[index].origin.where()), argument.name,
                                 values_[index].as_written(), argument.support.reason));

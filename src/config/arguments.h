@@ -138,7 +138,8 @@ class Arguments {
   /// (Megatron's or the base presets'). `train` refuses them.
   std::vector<Problem> unsupported() const;
 
-  /// Arguments without effect that were changed from their default: one line each, with the reason.
+  /// Arguments without effect that the experiment file or the command line changes from their default: one
+  /// line each, with the reason.
   std::vector<std::string> without_effect() const;
 
  private:

@@ -10,6 +10,7 @@
 #include "config/module.h"
 #include "config/print.h"
 #include "config/problem.h"
+#include "config/suggest.h"
 #include "config/tokens.h"
 #include "config/yaml.h"
 #include "core/file.h"
@@ -71,32 +72,62 @@ std::string exported_text(const Value& value) {
   return value.text() ? *value.text() : to_json(value, JsonStyle::one_line);
 }
 
-/// The `env:` block of the named file itself: not inherited, `$NAME` and `${NAME}` replaced as a shell does.
-std::vector<std::pair<std::string, std::string>> environment_block(const ResolveRequest& request,
-                                                                   std::vector<std::string>& warnings) {
-  std::vector<std::pair<std::string, std::string>> exports;
-  const Value file = parse_yaml(read_file(request.config), request.config.string());
-  const Value* block = file.is_map() ? file.map()->find("env") : nullptr;
-  if (block == nullptr || block->is_null()) return exports;
-  if (!block->is_map()) {
-    warnings.push_back(fmt::format("{}: 'env' must be a map of names and values; it is left out",
-                                   to_string(block->origin.where())));
-    return exports;
+/// The keys that say where a module's values come from. They name presets, so they cannot follow from the
+/// command line.
+constexpr std::string_view describing_keys[] = {"name",  "framework",     "config",
+                                                "model", "trainer_class", "overrides"};
+
+void apply_overrides(Value& module, const Value& overrides) {
+  for (const std::string_view key : describing_keys) {
+    if (overrides.map()->contains(key)) {
+      throw_user_error(
+          "command line: '{}' says how the module is made and is set in the experiment file only", key);
+    }
   }
-  for (const auto& [name, value] : *block->map()) {
-    exports.emplace_back(name, expand_variables(exported_text(value), request.environment));
-  }
-  return exports;
+  deep_merge(module, overrides);
 }
 
-/// The parameters of a module: what is left without the keys that describe the module itself.
-Value parameters_of(const Value& module) {
-  Value parameters = module;
-  for (const std::string_view key :
-       {"name", "framework", "config", "model", "trainer_class", "params", "overrides"}) {
-    parameters.map()->erase(key);
+/// Where a key that stands in the wrong place belongs, if it is one of an argument or of the file's top
+/// level.
+std::string where_it_belongs(const std::string& key) {
+  if (find_argument(key) < argument_count) return ": move it under 'overrides' of its module";
+  return did_you_mean(key,
+                      {"work_group", "user_name", "exp_name", "workspace", "modules", "platform", "env"});
+}
+
+/// Keys of the file itself, and of its modules beside `overrides`, that nothing reads. Names that start with
+/// `_`, `.` or `x-` are free for anchors.
+void find_misplaced_keys(const Value& tree, std::vector<Problem>& problems) {
+  const auto is_free = [](const std::string& key) {
+    return key.starts_with('_') || key.starts_with('.') || key.starts_with("x-");
+  };
+  const auto add = [&](const std::string& key, const Value& value, const std::string& place) {
+    problems.push_back({Problem::Kind::misplaced_key, value.origin.where(),
+                        fmt::format("the key '{}' has no meaning {}{}", key, place, where_it_belongs(key))});
+  };
+  constexpr std::string_view top[] = {"work_group", "user_name", "exp_name", "workspace",  "modules",
+                                      "platform",   "env",       "name",     "config_file"};
+  for (const auto& [key, value] : *tree.map()) {
+    if (std::find(std::begin(top), std::end(top), key) == std::end(top) && !is_free(key)) {
+      add(key, value, "at the top of an experiment file");
+    }
   }
-  return parameters;
+  const Value* modules = tree.map()->find("modules");
+  if (modules == nullptr || !modules->is_map()) return;
+  for (const auto& [name, module] : *modules->map()) {
+    if (!module.is_map() || !module.map()->contains("config"))
+      continue;  // already merged: arguments stand here
+    for (const auto& [key, value] : *module.map()) {
+      const bool describes =
+          std::find(std::begin(describing_keys), std::end(describing_keys), key) != std::end(describing_keys);
+      if (!describes && !is_free(key)) add(key, value, fmt::format("beside 'overrides' of '{}'", name));
+    }
+  }
+}
+
+/// Problems that --allow_unknown_keys turns into warnings.
+bool concerns_unknown_key(const Problem& problem) {
+  return problem.kind == Problem::Kind::unknown_key || problem.kind == Problem::Kind::misplaced_key;
 }
 
 void check_framework(const Value& module, const std::string& file) {
@@ -130,6 +161,7 @@ Document merge_experiment(const ResolveRequest& request) {
   Document document;
   document.tree = load_experiment_file(request);
   Value& tree = document.tree;
+  find_misplaced_keys(tree, document.problems);
   const std::string file = request.config.string();
   for (const std::string_view key : {"work_group", "user_name", "exp_name", "workspace"})
     required_key(tree, key, file);
@@ -145,43 +177,71 @@ Document merge_experiment(const ResolveRequest& request) {
   }
   for (auto& [name, module] : *tree.map()->find("modules")->map())
     module = merge_module(name, module, presets);
+
+  if (request.module.empty()) return document;
+  document.module = choose_module(tree, request);
+  Overrides overrides = parse_tokens(request.overrides);
+  apply_overrides(*tree.map()->find("modules")->map()->find(document.module), overrides.values);
+  document.warnings = std::move(overrides.warnings);
   return document;
 }
 
+Value Document::parameters() const {
+  Value parameters = *tree.map()->find("modules")->map()->find(module);
+  for (const std::string_view key : describing_keys) parameters.map()->erase(key);
+  parameters.map()->erase("params");
+  return parameters;
+}
+
+std::vector<std::pair<std::string, std::string>> environment_block(const ResolveRequest& request,
+                                                                   std::vector<std::string>& warnings) {
+  std::vector<std::pair<std::string, std::string>> exports;
+  const Value file = parse_yaml(read_file(request.config), request.config.string());
+  const Value* block = file.is_map() ? file.map()->find("env") : nullptr;
+  if (block == nullptr || block->is_null()) return exports;
+  if (!block->is_map()) {
+    warnings.push_back(fmt::format("{}: 'env' must be a map of names and values; it is left out",
+                                   to_string(block->origin.where())));
+    return exports;
+  }
+  for (const auto& [name, value] : *block->map()) {
+    exports.emplace_back(name, expand_variables(exported_text(value), request.environment));
+  }
+  return exports;
+}
+
 Experiment resolve(const ResolveRequest& request) {
+  std::vector<Problem> problems;
+  Experiment experiment = resolve(request, problems);
+  throw_if_any(problems);
+  return experiment;
+}
+
+Experiment resolve(const ResolveRequest& request, std::vector<Problem>& problems) {
   Document document = merge_experiment(request);
-  Overrides overrides = parse_tokens(request.overrides);
   const std::string file = request.config.string();
 
   Experiment experiment;
-  experiment.document = std::move(document.tree);
   experiment.warnings = std::move(document.warnings);
-  std::move(overrides.warnings.begin(), overrides.warnings.end(), std::back_inserter(experiment.warnings));
-
-  Value& tree = experiment.document;
-  experiment.work_group = name_of(tree, "work_group", file);
-  experiment.user_name = name_of(tree, "user_name", file);
-  experiment.exp_name = name_of(tree, "exp_name", file);
-  experiment.workspace = name_of(tree, "workspace", file);
+  experiment.work_group = name_of(document.tree, "work_group", file);
+  experiment.user_name = name_of(document.tree, "user_name", file);
+  experiment.exp_name = name_of(document.tree, "exp_name", file);
+  experiment.workspace = name_of(document.tree, "workspace", file);
   experiment.root_directory =
       experiment.workspace / experiment.work_group / experiment.user_name / experiment.exp_name;
-  experiment.module = choose_module(tree, request);
+  experiment.module = document.module;
   experiment.environment = environment_block(request, experiment.warnings);
+  check_framework(*document.tree.map()->find("modules")->map()->find(document.module), file);
 
-  Value& module = *tree.map()->find("modules")->map()->find(experiment.module);
-  check_framework(module, file);
-  deep_merge(module, overrides.values);
-
-  std::vector<Problem> problems;
-  experiment.arguments = Arguments::from(parameters_of(module), problems);
+  problems.insert(problems.end(), document.problems.begin(), document.problems.end());
+  experiment.arguments = Arguments::from(document.parameters(), problems);
   if (request.allow_unknown_keys) {
     for (const Problem& problem : problems) {
-      if (problem.kind == Problem::Kind::unknown_key) experiment.warnings.push_back(to_string(problem));
+      if (concerns_unknown_key(problem)) experiment.warnings.push_back(to_string(problem));
     }
-    std::erase_if(problems,
-                  [](const Problem& problem) { return problem.kind == Problem::Kind::unknown_key; });
+    std::erase_if(problems, concerns_unknown_key);
   }
-  throw_if_any(problems);
+  experiment.document = std::move(document.tree);
   return experiment;
 }
 

@@ -5,7 +5,8 @@
 namespace primus::config {
 
 std::string to_string(const Problem& problem) {
-  return primus::to_string(problem.where) + ": " + problem.message;
+  return problem.where.file.empty() ? problem.message
+                                    : primus::to_string(problem.where) + ": " + problem.message;
 }
 
 void throw_if_any(const std::vector<Problem>& problems) {

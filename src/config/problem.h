@@ -9,7 +9,7 @@ namespace primus::config {
 
 /// Something in a configuration that is not right.
 struct Problem {
-  enum class Kind { unknown_key, wrong_type, bad_choice, missing, unsupported, rule };
+  enum class Kind { unknown_key, misplaced_key, wrong_type, bad_choice, missing, unsupported, rule };
   Kind kind;
   Where where;
   std::string message;

@@ -15,6 +15,7 @@ std::string_view to_string(Layer layer) {
     case Layer::experiment: return "experiment file";
     case Layer::overrides: return "overrides";
     case Layer::command_line: return "command line";
+    case Layer::derived: return "derived";
   }
   return "";
 }

@@ -24,6 +24,7 @@ enum class Layer {
   experiment,     ///< the experiment file, outside of `overrides`
   overrides,      ///< the `overrides` block of a module
   command_line,   ///< key=value tokens
+  derived,        ///< follows from other arguments
 };
 
 /// A short name for messages: "module preset", "command line", ...

@@ -54,6 +54,7 @@ class EdgeCase {
 
   ResolveRequest request(const std::string& experiment) const {
     ResolveRequest request;
+    request.module = "";
     request.config = root / experiment;
     request.environment = environment();
     request.config_directories = {root / "configs"};

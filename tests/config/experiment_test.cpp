@@ -6,8 +6,8 @@
 namespace primus::config {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 ResolveRequest request_for_llama_tiny(std::vector<std::string> overrides = {}) {
   ResolveRequest request;
@@ -38,7 +38,7 @@ TEST(Resolve, GivesTypedArgumentsFromPresetsOverridesAndCommandLine) {
   EXPECT_DOUBLE_EQ(arguments.get<"lr">(), 1e-3);
   EXPECT_TRUE(arguments.get<"bf16">());  // module preset
   EXPECT_EQ(arguments.get<"train_samples">(), std::nullopt);
-  EXPECT_EQ(arguments.get<"train_data_path">(), std::vector<std::string>{"./data/bible/bible_text_document"});
+  EXPECT_EQ(arguments.get<"profile_ranks">(), std::vector<std::int64_t>{0});
   EXPECT_THAT(to_string(arguments.where<"num_layers">()), HasSubstr("llama_tiny.yaml:4"));
 }
 

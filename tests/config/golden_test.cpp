@@ -21,6 +21,7 @@ using testing::source_directory;
 /// The merged tree of an experiment of this source tree, under its relative name.
 nlohmann::json merged(const GoldenRecord& record) {
   ResolveRequest request;
+  request.module = "";
   request.config = source_directory() / record.input;
   request.config_directories = {source_directory() / "configs"};
   request.environment = environment_of(record.env);

@@ -1,0 +1,63 @@
+#include "config/validate.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace primus::config {
+
+namespace {
+
+/// Whether all arguments have values that further rules can be asked about.
+bool only_unknown_keys(const std::vector<Problem>& problems) {
+  return std::all_of(problems.begin(), problems.end(), [](const Problem& problem) {
+    return problem.kind == Problem::Kind::unknown_key || problem.kind == Problem::Kind::misplaced_key;
+  });
+}
+
+void append(std::vector<std::string>& lines, const std::vector<std::string>& more) {
+  lines.insert(lines.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+std::int64_t smallest_world_size(const Arguments& a) {
+  const std::int64_t tensor = std::max<std::int64_t>(a.get<"tensor_model_parallel_size">(), 1);
+  const std::int64_t pipeline = std::max<std::int64_t>(a.get<"pipeline_model_parallel_size">(), 1);
+  const std::int64_t context = std::max<std::int64_t>(a.get<"context_parallel_size">(), 1);
+  const std::int64_t expert = std::max<std::int64_t>(a.get<"expert_model_parallel_size">(), 1);
+  const std::int64_t expert_tensor =
+      std::max<std::int64_t>(a.get<"expert_tensor_parallel_size">().value_or(tensor), 1);
+  return std::lcm(tensor * context, expert * expert_tensor) * pipeline;
+}
+
+ValidationReport validate(const ResolveRequest& request, std::optional<std::int64_t> world_size) {
+  ValidationReport report;
+  report.file = request.config.string();
+  try {
+    const Experiment experiment = resolve(request, report.problems);
+    report.notes = experiment.warnings;
+    if (!only_unknown_keys(report.problems)) return report;
+    report.world_size = world_size.value_or(smallest_world_size(experiment.arguments));
+    const RunContext context = RunContext::of(experiment, report.world_size);
+    const Arguments prepared = prepare(experiment.arguments, context, report.problems);
+    check_rules(prepared, context, report.problems);
+    report.unsupported = experiment.arguments.unsupported();
+    append(report.notes, experiment.arguments.without_effect());
+    if (only_unknown_keys(report.problems)) append(report.notes, derive(prepared, context).notes);
+  } catch (const UserError& error) {
+    report.problems.push_back({Problem::Kind::rule, {}, error.what()});
+  }
+  return report;
+}
+
+DerivedArguments arguments_for_training(const Experiment& experiment, const RunContext& context) {
+  std::vector<Problem> problems = experiment.arguments.unsupported();
+  const Arguments prepared = prepare(experiment.arguments, context, problems);
+  check_rules(prepared, context, problems);
+  throw_if_any(problems);
+  DerivedArguments derived = derive(prepared, context);
+  append(derived.notes, experiment.arguments.without_effect());
+  return derived;
+}
+
+}  // namespace primus::config
