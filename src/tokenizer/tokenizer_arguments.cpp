@@ -19,6 +19,7 @@ TokenizerOptions tokenizer_options_from(const config::Arguments& arguments) {
   options.merge_file = arguments.get<"merge_file">().value_or("");
   options.tiktoken_pattern = arguments.get<"tiktoken_pattern">().value_or(options.tiktoken_pattern);
   options.tiktoken_num_special_tokens = arguments.get<"tiktoken_num_special_tokens">();
+  options.include_special_tokens = !arguments.get<"tokenizer_hf_no_include_special_tokens">();
   return options;
 }
 

@@ -61,9 +61,6 @@ LoopSettings loop_settings_from(const config::Arguments& arguments) {
   settings.dataloader_type = arguments.get<"dataloader_type">().value_or("single");
   settings.data_sharding = arguments.get<"data_sharding">();
   settings.num_workers = arguments.get<"num_workers">();
-  settings.eod_mask_loss = arguments.get<"eod_mask_loss">();
-  settings.reset_position_ids = arguments.get<"reset_position_ids">();
-  settings.reset_attention_mask = arguments.get<"reset_attention_mask">();
   return settings;
 }
 
@@ -96,25 +93,6 @@ StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t
   }
   settings.disable_last_saving = arguments.get<"disable_last_saving">();
   return settings;
-}
-
-data::DataConfig data_config_from(const config::Arguments& arguments, std::int64_t vocab_size,
-                                  std::int64_t eod) {
-  data::DataConfig config;
-  config.mock_data = arguments.get<"mock_data">();
-  if (!config.mock_data) {
-    config.data_path = arguments.get<"data_path">();
-    config.train_data_path = arguments.get<"train_data_path">();
-    config.valid_data_path = arguments.get<"valid_data_path">();
-    config.test_data_path = arguments.get<"test_data_path">();
-  }
-  config.split = arguments.get<"split">().value_or("");
-  config.data_cache_path = arguments.get<"data_cache_path">().value_or("");
-  config.seq_length = arguments.get<"seq_length">();
-  config.seed = arguments.get<"seed">();
-  config.vocab_size = vocab_size;
-  config.eod = eod;
-  return config;
 }
 
 }  // namespace primus::train

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "data/datasets.h"
 #include "train/microbatches.h"
 #include "train/stopping.h"
 
@@ -43,9 +42,6 @@ struct LoopSettings {
   std::string dataloader_type = "single";
   bool data_sharding = true;
   std::int64_t num_workers = 0;
-  bool eod_mask_loss = false;
-  bool reset_position_ids = false;
-  bool reset_attention_mask = false;
 };
 
 /// Checkpoint arguments after Primus' rules: `save` is always the run directory's, `auto_continue_train`
@@ -68,8 +64,5 @@ struct ResumeSettings {
 LoopSettings loop_settings_from(const config::Arguments& arguments);
 ResumeSettings resume_settings_from(const config::Arguments& arguments);
 StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t train_iters);
-/// `vocab_size` and `eod` are the tokenizer's; mock data is made of them.
-data::DataConfig data_config_from(const config::Arguments& arguments, std::int64_t vocab_size,
-                                  std::int64_t eod);
 
 }  // namespace primus::train

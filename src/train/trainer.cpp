@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/signals.h"
+#include "data/data_arguments.h"
 #include "data/loader.h"
 #include "model/flops.h"
 #include "optimizer/optimizer_config.h"
@@ -45,7 +46,6 @@ struct Trainer::State {
   TrainResult run();
 
  private:
-  data::BatchOptions batch_options() const;
   std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, const std::string& type,
                                                 std::int64_t consumed) const;
   void build_data();
@@ -132,18 +132,6 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   build_data();
 }
 
-data::BatchOptions Trainer::State::batch_options() const {
-  data::BatchOptions options{.vocab_size = tokenizer->vocab_size(),
-                             .eod_mask_loss = settings.eod_mask_loss,
-                             .reset_position_ids = settings.reset_position_ids,
-                             .reset_attention_mask = settings.reset_attention_mask};
-  if (settings.eod_mask_loss || settings.reset_position_ids || settings.reset_attention_mask) {
-    options.eod =
-        tokenizer::require_eod(*tokenizer, "eod_mask_loss, reset_position_ids or reset_attention_mask");
-  }
-  return options;
-}
-
 std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Dataset& dataset,
                                                               const std::string& type,
                                                               std::int64_t consumed) const {
@@ -154,7 +142,8 @@ std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Datase
                                      .data_parallel_size = mesh.data().size(),
                                      .data_sharding = settings.data_sharding};
   constexpr std::size_t prefetch_with_workers = 4;
-  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options), batch_options(),
+  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options),
+                                            data::batch_options_from(arguments, *tokenizer),
                                             settings.num_workers > 0 ? prefetch_with_workers : 0);
 }
 
@@ -165,8 +154,7 @@ void Trainer::State::build_data() {
       data::split_sizes(train_samples, train_iters, settings.eval_interval.value_or(train_iters),
                         settings.eval_iters, batch_size);
   if (settings.full_validation) sizes.valid = sizes.test = std::nullopt;
-  datasets = data::build_datasets(
-      data_config_from(arguments, tokenizer->vocab_size(), tokenizer->eod().value_or(0)), sizes);
+  datasets = data::build_datasets(data::data_config_from(arguments, *tokenizer), sizes);
   if (settings.skip_train || state.iteration >= train_iters) return;
   if (datasets.train == nullptr)
     throw UserError("the data has no training split: see `split` and `train_data_path`");

@@ -49,12 +49,5 @@ TEST(Settings, WithoutSaveNothingIsSaved) {
   EXPECT_THROW(resume_settings_from(arguments_from("save_interval: 0")), UserError);
 }
 
-TEST(Settings, MockDataNeedsNoPaths) {
-  const auto config = data_config_from(arguments_from("mock_data: true, data_path: a b"), 100, 99);
-  EXPECT_TRUE(config.data_path.empty());
-  EXPECT_THAT(data_config_from(arguments_from("data_path: 0.3 a 0.7 b"), 100, 99).data_path,
-              ::testing::ElementsAre("0.3", "a", "0.7", "b"));
-}
-
 }  // namespace
 }  // namespace primus::train

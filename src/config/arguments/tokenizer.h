@@ -24,7 +24,7 @@ inline constexpr Argument tokenizer_arguments[] = {
      "Names of the special tokens of a tiktoken vocabulary.", {.null = true}},
     {"tokenizer_hf_include_special_tokens", boolean, "true", not_yet,
      "Let a Hugging Face tokenizer add its special tokens."},
-    {"tokenizer_hf_no_include_special_tokens", boolean, "false", not_yet,
+    {"tokenizer_hf_no_include_special_tokens", boolean, "false", implemented,
      "Keep a Hugging Face tokenizer from adding its special tokens."},
     {"tokenizer_hf_no_use_fast", boolean, "false", python_only,
      "Use the slow Python version of a Hugging Face tokenizer."},
