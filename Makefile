@@ -17,6 +17,9 @@ build: setup     ## Build everything
 test: build      ## Build and run all tests
 	@ctest --preset $(PRESET) -j $(JOBS)
 
+parity: build    ## Compare with Hugging Face Transformers, computed anew
+	@tools/parity.sh $(PRESET)
+
 pretrain: setup  ## Train a small Llama on real English text, from nothing
 	@tools/build.sh release --target primus-cli
 	@tools/pretrain.sh $(PRETRAIN_ARGS)

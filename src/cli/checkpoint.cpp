@@ -127,11 +127,12 @@ CLI::App* add_command(CLI::App& parent, const char* name, const char* help,
 }  // namespace
 
 void add_checkpoint(CLI::App& program) {
-  CLI::App* app = program.add_subcommand("checkpoint", "List, inspect and check checkpoints");
+  CLI::App* app = program.add_subcommand("checkpoint", "List, inspect, check and convert checkpoints");
   app->require_subcommand(1);
   add_command(*app, "list", "One line per complete checkpoint", list);
   add_command(*app, "inspect", "Common state and tensors of one checkpoint", inspect);
   add_command(*app, "verify", "Compare every byte with its checksum", verify);
+  add_huggingface_conversions(*app);
 }
 
 }  // namespace primus::cli

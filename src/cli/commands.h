@@ -11,7 +11,11 @@ void add_checkpoint(CLI::App& program);
 void add_completion(CLI::App& program);
 void add_config(CLI::App& program);
 void add_data(CLI::App& program);
+void add_generate(CLI::App& program);
 void add_tokenizer(CLI::App& program);
 void add_train(CLI::App& program);
+
+/// Adds import-hf and export-hf to `checkpoint`.
+void add_huggingface_conversions(CLI::App& checkpoint);
 
 }  // namespace primus::cli

@@ -40,6 +40,7 @@ void run_command(int argc, char** argv) {
   add_completion(app);
   add_config(app);
   add_data(app);
+  add_generate(app);
   add_tokenizer(app);
   add_train(app);
   if (argc > 1) refuse_unknown_command(app, argv[1]);

@@ -81,8 +81,8 @@ void check(const TransformerConfig& config);
 TransformerConfig transformer_config_from(const config::Arguments& arguments, std::int64_t vocab_size);
 
 /// The architecture as JSON with Megatron's argument names, and back: how a checkpoint says which model it
-/// holds. Kernels and the seed are left out. Reading throws UserError that names `source` and the key at
-/// fault.
+/// holds. What is no part of it is left out: dtype, dropout, initialisation, kernels. Reading throws
+/// UserError that names `source` and the key at fault.
 std::string to_json(const TransformerConfig& config);
 TransformerConfig transformer_config_from_json(const std::string& text, const std::string& source);
 

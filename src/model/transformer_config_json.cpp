@@ -26,9 +26,6 @@ constexpr EnumName<kernels::Activation> activations[] = {
     {kernels::Activation::relu, "relu"},   {kernels::Activation::squared_relu, "squared_relu"},
     {kernels::Activation::silu, "silu"},   {kernels::Activation::swiglu, "swiglu"},
     {kernels::Activation::geglu, "geglu"}, {kernels::Activation::quick_geglu, "quick_geglu"}};
-constexpr EnumName<at::ScalarType> dtypes[] = {
-    {at::kFloat, "fp32"}, {at::kBFloat16, "bf16"}, {at::kHalf, "fp16"}, {at::kDouble, "fp64"}};
-
 /// Writes fields into JSON.
 struct Writer {
   Json& json;
@@ -101,7 +98,6 @@ void visit(Visitor&& visitor, Config& config) {
   visitor.field("apply_residual_connection_post_layernorm", config.apply_residual_connection_post_layernorm);
   visitor.field("final_logit_softcapping", config.final_logit_softcapping);
   visitor.field("untie_embeddings_and_output_weights", config.untie_embeddings_and_output_weights);
-  visitor.choice("params_dtype", config.params_dtype, dtypes);
 }
 
 template <typename Visitor, typename Scaling>

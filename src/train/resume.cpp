@@ -7,6 +7,7 @@
 #include "checkpoint/writer.h"
 #include "core/error.h"
 #include "parallel/tensor_piece.h"
+#include "tokenizer/options_json.h"
 
 namespace primus::train {
 
@@ -18,14 +19,6 @@ std::vector<parallel::TensorPiece> all_pieces(const Trained& trained, bool with_
     for (auto& piece : trained.optimizer.state_pieces()) pieces.push_back(std::move(piece));
   }
   return pieces;
-}
-
-/// A path is made absolute, for the checkpoint may be used from elsewhere.
-nlohmann::json tokenizer_json(const tokenizer::TokenizerOptions& options) {
-  std::error_code ignored;
-  const bool is_path = std::filesystem::exists(options.model, ignored);
-  return {{"tokenizer_type", options.type},
-          {"tokenizer_model", is_path ? std::filesystem::absolute(options.model).string() : options.model}};
 }
 
 std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
@@ -100,7 +93,7 @@ void save_checkpoint(const std::filesystem::path& folder, const RunState& state,
       {"consumed_valid_samples", state.consumed_valid_samples},
       {"optimizer_steps", trained.optimizer.steps()},
       {"opt_param_scheduler", trained.scheduler.state()},
-      {"tokenizer", tokenizer_json(options.tokenizer)},
+      {"tokenizer", tokenizer::to_json(options.tokenizer)},
       {"architecture", nlohmann::json::parse(model::to_json(trained.model.config()))}};
   const parallel::Group& world = trained.mesh.world();
   const checkpoint::Participants participants{

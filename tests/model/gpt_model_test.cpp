@@ -274,7 +274,6 @@ TEST(Flops, EqualTheOriginalsForLlama) {
 TEST(TransformerConfig, SurvivesJson) {
   TransformerConfig config = tiny_gpt2();
   config.rope.llama_scaling = kernels::LlamaRopeScaling{.factor = 4.0};
-  config.params_dtype = at::kBFloat16;
   const std::string text = to_json(config);
   EXPECT_EQ(to_json(transformer_config_from_json(text, "model.json")), text);
   EXPECT_THAT(text, HasSubstr("\"normalization\": \"LayerNorm\""));

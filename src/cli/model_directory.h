@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "checkpoint/huggingface.h"
+#include "model/gpt_model.h"
+#include "tokenizer/tokenizer.h"
+
+namespace primus::cli {
+
+/// A model on disk: one of our checkpoints, or a directory in Hugging Face's format.
+struct ModelDirectory {
+  std::filesystem::path path;
+  model::TransformerConfig config;
+  /// Its logical tensors, read when they are asked for.
+  checkpoint::TensorSource tensors;
+  /// What the directory says about its tokenizer, if anything.
+  std::optional<tokenizer::TokenizerOptions> tokenizer;
+};
+
+/// `directory`: a folder of checkpoints (its latest is taken, or `iteration`), one checkpoint, or a directory
+/// with a config.json. Throws UserError when it is none of these.
+ModelDirectory open_model(const std::filesystem::path& directory, std::optional<std::int64_t> iteration = {});
+
+/// The model with its weights.
+std::unique_ptr<model::GPTModel> load_model(const ModelDirectory& source);
+
+}  // namespace primus::cli

@@ -1,0 +1,108 @@
+#include "model/transformer_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/arguments.h"
+#include "core/error.h"
+
+namespace primus::model {
+namespace {
+
+using config::Arguments;
+using ::testing::HasSubstr;
+
+constexpr const char* llama = R"(
+num_layers: 32
+hidden_size: 4096
+num_attention_heads: 32
+max_position_embeddings: 8192
+seq_length: 8192
+group_query_attention: true
+num_query_groups: 8
+ffn_hidden_size: 14336
+position_embedding_type: rope
+rotary_base: 500000
+swiglu: true
+normalization: RMSNorm
+norm_epsilon: 1.0e-06
+add_bias_linear: false
+untie_embeddings_and_output_weights: true
+bf16: true
+hidden_dropout: 0.0
+attention_dropout: 0.0
+micro_batch_size: 1
+lr: 1.0e-4
+)";
+
+/// The Llama above with one more line.
+std::string with(const char* line) { return fmt::format("{}{}\n", llama, line); }
+
+TransformerConfig config_of(const std::string& yaml) {
+  return transformer_config_from(Arguments::from_yaml(yaml), 128256);
+}
+
+TEST(TransformerConfigFrom, ReadsALlama) {
+  const TransformerConfig config = config_of(llama);
+  EXPECT_EQ(config.num_query_groups, 8);
+  EXPECT_EQ(config.kv_channels, 128);
+  EXPECT_EQ(config.ffn_hidden_size, 14336);
+  EXPECT_EQ(config.padded_vocab_size, 128256);
+  EXPECT_EQ(config.rope.dim, 128);
+  EXPECT_EQ(config.rope.base, 500000.0);
+  EXPECT_EQ(config.normalization, Normalization::rms_norm);
+  EXPECT_EQ(config.layernorm_epsilon, 1e-6);
+  EXPECT_EQ(config.activation, kernels::Activation::swiglu);
+  EXPECT_EQ(config.params_dtype, at::kBFloat16);
+  EXPECT_FALSE(config.kernels.fused_attention);
+}
+
+TEST(TransformerConfigFrom, DerivesWhatIsNotGiven) {
+  const std::string small = R"(
+num_layers: 2
+hidden_size: 1000
+num_attention_heads: 10
+max_position_embeddings: 128
+seq_length: 128
+micro_batch_size: 1
+lr: 1.0e-4
+)";
+  const TransformerConfig gpt = config_of(small);
+  EXPECT_EQ(gpt.ffn_hidden_size, 4000);
+  EXPECT_EQ(gpt.num_query_groups, 10);
+  EXPECT_EQ(gpt.position_embedding, PositionEmbedding::learned_absolute);
+  EXPECT_EQ(gpt.activation, kernels::Activation::gelu_tanh);
+  EXPECT_EQ(config_of(small + "swiglu: true\n").ffn_hidden_size, 2624);
+  EXPECT_EQ(config_of(small + "add_bias_linear: false\n").activation, kernels::Activation::gelu);
+}
+
+TEST(TransformerConfigFrom, GroupsCountOnlyWithGroupQueryAttention) {
+  std::string text = llama;
+  text.replace(text.find("group_query_attention: true"), 27, "group_query_attention: false");
+  EXPECT_EQ(config_of(text).num_query_groups, 32);
+}
+
+TEST(TransformerConfigFrom, TurboSelectsFusedKernels) {
+  EXPECT_TRUE(config_of(with("enable_primus_turbo: true")).kernels.fused_attention);
+}
+
+TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
+  const auto message_of = [](const std::string& yaml) -> std::string {
+    try {
+      config_of(yaml);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  std::string heads = llama;
+  heads.replace(heads.find("num_attention_heads: 32"), 23, "num_attention_heads: 24");
+  EXPECT_THAT(message_of(heads), HasSubstr("num_attention_heads (24) must divide hidden_size (4096)"));
+  std::string position = llama;
+  position.replace(position.find("position_embedding_type: rope"), 29, "position_embedding_type: mrope");
+  EXPECT_THAT(message_of(position), HasSubstr("'mrope' is not supported"));
+  EXPECT_THAT(message_of(with("rotary_percent: 0.01")), HasSubstr("rotary_percent"));
+}
+
+}  // namespace
+}  // namespace primus::model
