@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "kernels/compute_dtype.h"
+#include "kernels/cpu/activation.h"
 
 namespace primus::kernels {
 
@@ -40,7 +41,9 @@ at::Tensor apply(const at::Tensor& x, Activation kind) {
 }  // namespace
 
 at::Tensor activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
-                      const KernelOptions&) {
+                      const KernelOptions& options) {
+  if (options.fused_activation && cpu::covers_activation(x, bias))
+    return cpu::fused_activation(x, bias, kind);
   const at::ScalarType dtype = compute_dtype(x);
   at::Tensor wide = x.to(dtype);
   if (bias) wide = wide + tracked(*bias).to(dtype);

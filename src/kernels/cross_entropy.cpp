@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/compute_dtype.h"
+#include "kernels/cpu/cross_entropy.h"
 #include "kernels/linear.h"
 
 namespace primus::kernels {
@@ -64,12 +65,18 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
 }  // namespace
 
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, const VocabularyShard& shard,
-                         const KernelOptions&) {
+                         const KernelOptions& options) {
+  if (options.fused_cross_entropy && cpu::covers_cross_entropy(logits)) {
+    return cpu::fused_cross_entropy(logits, labels, shard);
+  }
   return CrossEntropy::apply(logits, labels, shard);
 }
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
                                 const VocabularyShard& shard, double softcap, const KernelOptions& options) {
+  if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden)) {
+    return cpu::fused_linear_cross_entropy(hidden, weight, labels, shard, softcap, options);
+  }
   at::Tensor logits = linear(hidden, weight, {}, options);
   if (softcap > 0.0) logits = at::tanh(logits / softcap) * softcap;
   return cross_entropy(logits, labels, shard, options);

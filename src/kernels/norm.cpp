@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "kernels/compute_dtype.h"
+#include "kernels/cpu/norm.h"
 
 namespace primus::kernels {
 
@@ -17,7 +18,10 @@ at::Tensor factor(const at::Tensor& weight, bool zero_centered, at::ScalarType d
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const Weight& weight, double epsilon, bool zero_centered,
-                    const KernelOptions&) {
+                    const KernelOptions& options) {
+  if (options.fused_norm && cpu::covers_norm(x, weight.value)) {
+    return cpu::fused_norm(x, weight, {}, {epsilon, zero_centered});
+  }
   const at::ScalarType dtype = compute_dtype(x);
   const at::Tensor wide = x.to(dtype);
   const at::Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + epsilon);
@@ -25,7 +29,10 @@ at::Tensor rms_norm(const at::Tensor& x, const Weight& weight, double epsilon, b
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const Weight& weight, const Weight& bias, double epsilon,
-                      bool zero_centered, const KernelOptions&) {
+                      bool zero_centered, const KernelOptions& options) {
+  if (options.fused_norm && cpu::covers_norm(x, weight.value)) {
+    return cpu::fused_norm(x, weight, bias, {epsilon, zero_centered});
+  }
   const at::ScalarType dtype = compute_dtype(x);
   const at::Tensor w = factor(tracked(weight), zero_centered, dtype);
   return at::layer_norm(x.to(dtype), weight.value.sizes(), w, tracked(bias).to(dtype), epsilon)

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "kernels/compute_dtype.h"
+#include "kernels/cpu/rope.h"
 
 namespace primus::kernels {
 
@@ -59,18 +60,30 @@ at::Tensor rotate_packed(const at::Tensor& qkv, const at::Tensor& cos, const at:
 }
 
 struct Rope : torch::autograd::Function<Rope> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const RopeTable& table, bool packed) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const RopeTable& table, bool packed,
+                            bool fused) {
     ctx->save_for_backward({table.cos, table.sin});
     ctx->saved_data["interleaved"] = table.interleaved;
     ctx->saved_data["packed"] = packed;
-    return (packed ? rotate_packed : rotate)(x, table.cos, table.sin, table.interleaved, 1.0);
+    ctx->saved_data["fused"] = fused;
+    return turn(x, table, packed, fused, 1);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const variable_list saved = ctx->get_saved_variables();
-    const bool interleaved = ctx->saved_data["interleaved"].toBool();
-    const bool packed = ctx->saved_data["packed"].toBool();
-    return {(packed ? rotate_packed : rotate)(gradients[0], saved[0], saved[1], interleaved, -1.0), {}, {}};
+    const RopeTable table{saved[0], saved[1], ctx->saved_data["interleaved"].toBool()};
+    return {
+        turn(gradients[0], table, ctx->saved_data["packed"].toBool(), ctx->saved_data["fused"].toBool(), -1),
+        {},
+        {},
+        {}};
+  }
+
+ private:
+  static at::Tensor turn(const at::Tensor& x, const RopeTable& table, bool packed, bool fused,
+                         int direction) {
+    if (fused && cpu::covers_rotation(x)) return cpu::rotate(x, table, packed, direction);
+    return (packed ? rotate_packed : rotate)(x, table.cos, table.sin, table.interleaved, direction);
   }
 };
 
@@ -95,12 +108,12 @@ RopeTable rope_table(const RopeConfig& config, const at::Tensor& positions) {
   return {angles.cos().to(at::kFloat), angles.sin().to(at::kFloat), config.interleaved};
 }
 
-at::Tensor apply_rope(const at::Tensor& x, const RopeTable& table, const KernelOptions&) {
-  return Rope::apply(x, table, false);
+at::Tensor apply_rope(const at::Tensor& x, const RopeTable& table, const KernelOptions& options) {
+  return Rope::apply(x, table, false, options.fused_rope);
 }
 
-at::Tensor apply_rope_packed(const at::Tensor& qkv, const RopeTable& table, const KernelOptions&) {
-  return Rope::apply(qkv, table, true);
+at::Tensor apply_rope_packed(const at::Tensor& qkv, const RopeTable& table, const KernelOptions& options) {
+  return Rope::apply(qkv, table, true, options.fused_rope);
 }
 
 }  // namespace primus::kernels

@@ -12,10 +12,10 @@ bool runs(Isa isa) {
 #if defined(__x86_64__)
   // The compiler's own run-time check, which also asks whether the system saves the wide registers.
   switch (isa) {
-    case Isa::avx512_bf16: return runs(Isa::avx512) && __builtin_cpu_supports("avx512bf16");
-    case Isa::avx512:
-      return runs(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    case Isa::avx512_bf16:
+      return runs(Isa::avx2) && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512dq");
     case Isa::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case Isa::baseline: return true;
   }
@@ -37,7 +37,7 @@ std::string model_name() {
 
 std::vector<Isa> supported_isas() {
   std::vector<Isa> supported;
-  for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
+  for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512_bf16}) {
     if (runs(isa)) {
       supported.push_back(isa);
     }
@@ -56,7 +56,6 @@ std::string isa_name(Isa isa) {
   switch (isa) {
     case Isa::baseline: return "baseline";
     case Isa::avx2: return "AVX2";
-    case Isa::avx512: return "AVX-512";
     case Isa::avx512_bf16: return "AVX-512 with BF16";
   }
   return {};

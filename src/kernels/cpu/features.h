@@ -6,8 +6,10 @@
 
 namespace primus::kernels::cpu {
 
-/// The instruction sets that kernels/cpu/isa is compiled for, each including those before it.
-enum class Isa { baseline, avx2, avx512, avx512_bf16 };
+/// The instruction sets that kernels/cpu/isa is compiled for, each including those before it. AVX-512 without
+/// bf16 units has no copy of its own: its time goes into fp32 products, whose micro-kernel is made for the
+/// machine.
+enum class Isa { baseline, avx2, avx512_bf16 };
 
 /// The best one that this machine runs.
 Isa best_isa();
@@ -29,7 +31,6 @@ decltype(auto) with_isa(Isa isa, Function&& function) {
 #if defined(__x86_64__)
   switch (isa) {
     case Isa::avx512_bf16: return function(std::integral_constant<Isa, Isa::avx512_bf16>{});
-    case Isa::avx512: return function(std::integral_constant<Isa, Isa::avx512>{});
     case Isa::avx2: return function(std::integral_constant<Isa, Isa::avx2>{});
     case Isa::baseline: break;
   }

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -19,6 +22,26 @@ void run_tasks(std::int64_t tasks, const Start& start) {
       body(task);
     }
   });
+}
+
+/// Rows per thread below which a second thread costs more than it does.
+inline std::int64_t row_grain(std::int64_t row_size) {
+  constexpr std::int64_t elements = 16384;
+  return std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, row_size));
+}
+
+/// Sums over rows that several threads make: body(first_row, last_row, sums [width]) adds to its own sums;
+/// the result is their total, added in order. For a given number of threads it is always the same.
+template <class Body>
+at::Tensor sum_over_rows(std::int64_t rows, std::int64_t width, std::int64_t row_size, const Body& body) {
+  const std::int64_t parts = std::clamp<std::int64_t>(rows / row_grain(row_size), 1, at::get_num_threads());
+  at::Tensor sums = at::zeros({parts, width}, at::kFloat);
+  at::parallel_for(0, parts, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t part = first; part < last; ++part) {
+      body(rows * part / parts, rows * (part + 1) / parts, sums.mutable_data_ptr<float>() + part * width);
+    }
+  });
+  return parts == 1 ? sums.squeeze(0) : sums.sum(0);
 }
 
 }  // namespace primus::kernels::cpu

@@ -21,4 +21,18 @@ auto with_product_types(at::ScalarType dtype, Isa isa, const Function& function)
   return with_isa(isa, [&](auto level) { return function.template operator()<float, level()>(); });
 }
 
+/// What passes over memory read and write: every instruction set does both, in fp32 registers.
+inline bool is_pass_dtype(at::ScalarType dtype) { return dtype == at::kFloat || dtype == at::kBFloat16; }
+
+/// Calls function.operator()<T, isa>() with the type of `dtype`, for which is_pass_dtype holds.
+template <class Function>
+auto with_pass_types(at::ScalarType dtype, Isa isa, const Function& function) {
+  return with_isa(isa, [&](auto level) {
+    if (dtype == at::kBFloat16) {
+      return function.template operator()<c10::BFloat16, level()>();
+    }
+    return function.template operator()<float, level()>();
+  });
+}
+
 }  // namespace primus::kernels::cpu

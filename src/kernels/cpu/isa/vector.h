@@ -44,11 +44,7 @@ inline void store(float* to, Vec value, std::int64_t count = lanes) {
 /// Rounds to nearest even, as every conversion to bf16 does.
 inline void store(BFloat16* to, Vec value, std::int64_t count = lanes) {
 #if defined(CPU_CAPABILITY_AVX512)
-#if defined(__AVX512BF16__)
   const auto bits = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value));
-#else
-  const __m256i bits = at::vec::cvtfp32_bf16(value);
-#endif
   const auto mask = static_cast<__mmask16>((1U << count) - 1U);
   if (count == lanes) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bits);
@@ -64,7 +60,8 @@ inline void store(BFloat16* to, Vec value, std::int64_t count = lanes) {
 #endif
 }
 
-/// 2^x for x <= 127, 0 far below the smallest normal number; relative error below 2e-7 (Cephes' polynomial on
+/// 2^x; infinite above 2^128, 0 far below the smallest normal number; relative error below 2e-7 (Cephes'
+/// polynomial on
 /// [-1/2, 1/2]).
 inline Vec exp2(Vec x) {
 #if defined(CPU_CAPABILITY_AVX512)
@@ -72,7 +69,7 @@ inline Vec exp2(Vec x) {
   const __m512 whole = _mm512_roundscale_ps(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   const Vec part = _mm512_sub_ps(bounded, whole);
 #else
-  const Vec bounded = at::vec::maximum(x, Vec(-126.5F));
+  const Vec bounded = at::vec::minimum(at::vec::maximum(x, Vec(-126.5F)), Vec(128.0F));
   const Vec whole = bounded.round();
   const Vec part = bounded - whole;
 #endif
@@ -91,6 +88,12 @@ inline Vec exp2(Vec x) {
   return Vec::blendv(power * scale, Vec(0.0F), x < Vec(-126.0F));
 #endif
 }
+
+/// e^x, to fp32's precision.
+inline Vec exp(Vec x) { return exp2(x * Vec(1.4426950408889634F)); }
+
+/// 1 / (1 + e^-x).
+inline Vec sigmoid(Vec x) { return Vec(1.0F) / (Vec(1.0F) + exp(x.neg())); }
 
 inline float sum(Vec value) {
 #if defined(CPU_CAPABILITY_AVX512)

@@ -1,0 +1,103 @@
+#include "kernels/cpu/activation.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/cpu/isa/activation.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/types.h"
+
+namespace primus::kernels::cpu {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+template <class T>
+ActivationCall<T> activation_call(const at::Tensor& x, const at::Tensor& bias, Activation kind) {
+  ActivationCall<T> call;
+  call.kind = kind;
+  call.size = is_gated(kind) ? x.size(-1) / 2 : x.size(-1);
+  call.x = x.const_data_ptr<T>();
+  call.bias = bias.defined() ? bias.const_data_ptr<T>() : nullptr;
+  return call;
+}
+
+at::Tensor forward(const at::Tensor& x, const at::Tensor& bias, Activation kind, Isa isa) {
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape.back() /= is_gated(kind) ? 2 : 1;
+  at::Tensor y = at::empty(shape, x.options());
+  with_pass_types(x.scalar_type(), isa, [&]<class T, Isa level>() {
+    ActivationCall<T> call = activation_call<T>(x, bias, kind);
+    call.y = y.mutable_data_ptr<T>();
+    at::parallel_for(
+        0, y.numel() / call.size, row_grain(call.size),
+        [&](std::int64_t first, std::int64_t last) { activation_forward<level>(call, first, last); });
+  });
+  return y;
+}
+
+/// Gradients of x and of the bias, the latter fp32.
+std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& bias,
+                                           Activation kind, Isa isa) {
+  at::Tensor dx = at::empty_like(x);
+  at::Tensor bias_gradient;
+  with_pass_types(x.scalar_type(), isa, [&]<class T, Isa level>() {
+    ActivationCall<T> call = activation_call<T>(x, bias, kind);
+    call.dy = dy.const_data_ptr<T>();
+    call.dx = dx.mutable_data_ptr<T>();
+    const std::int64_t rows = dy.numel() / call.size;
+    if (bias.defined()) {
+      bias_gradient =
+          sum_over_rows(rows, x.size(-1), call.size, [&](std::int64_t first, std::int64_t last, float* sums) {
+            activation_backward<level>(call, first, last, sums);
+          });
+      return;
+    }
+    at::parallel_for(0, rows, row_grain(call.size), [&](std::int64_t first, std::int64_t last) {
+      activation_backward<level>(call, first, last, nullptr);
+    });
+  });
+  return {dx, bias_gradient};
+}
+
+struct FusedActivation : torch::autograd::Function<FusedActivation> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const std::optional<at::Tensor>& bias,
+                            const c10::intrusive_ptr<GradientSink>& sink, Activation kind, Isa isa) {
+    const at::Tensor rows = x.contiguous();
+    ctx->save_for_backward({rows, bias.value_or(at::Tensor())});
+    ctx->saved_data["sink"] = pack_sink(sink);
+    ctx->saved_data["kind"] = static_cast<std::int64_t>(kind);
+    ctx->saved_data["isa"] = static_cast<std::int64_t>(isa);
+    return cpu::forward(rows, bias.value_or(at::Tensor()), kind, isa);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list upstream) {
+    const variable_list saved = ctx->get_saved_variables();
+    const auto kind = static_cast<Activation>(ctx->saved_data["kind"].toInt());
+    const auto isa = static_cast<Isa>(ctx->saved_data["isa"].toInt());
+    auto [dx, bias_gradient] = cpu::backward(upstream[0].contiguous(), saved[0], saved[1], kind, isa);
+    if (bias_gradient.defined()) {
+      const auto sink = unpack_sink(ctx->saved_data["sink"]);
+      bias_gradient =
+          deliver_gradient(sink, sink == nullptr ? bias_gradient.to(saved[1].scalar_type()) : bias_gradient);
+    }
+    return {dx, bias_gradient, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+bool covers_activation(const at::Tensor& x, const std::optional<Weight>& bias) {
+  return x.is_cpu() && is_pass_dtype(x.scalar_type()) && x.numel() > 0 &&
+         (!bias || bias->value.scalar_type() == x.scalar_type());
+}
+
+at::Tensor fused_activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
+                            Isa isa) {
+  return FusedActivation::apply(x, value_of(bias), bias ? bias->sink : nullptr, kind, isa);
+}
+
+}  // namespace primus::kernels::cpu

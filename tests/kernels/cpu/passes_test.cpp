@@ -1,0 +1,222 @@
+// The operators that walk over memory once: norms, activations, rotary embedding, cross entropy. Each is held
+// against its reference in float64, and must be no further from it than the reference in its own dtype.
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "kernels/cpu/activation.h"
+#include "kernels/cpu/cross_entropy.h"
+#include "kernels/cpu/norm.h"
+#include "kernels/cpu/rope.h"
+#include "kernels/norm.h"
+
+namespace primus::kernels::cpu {
+namespace {
+
+using torch::autograd::variable_list;
+using Function = std::function<at::Tensor(const variable_list&)>;
+
+/// The function's value and its gradients with respect to all inputs, which are rounded to `dtype` first.
+variable_list differentiate(const Function& function, const variable_list& inputs, const at::Tensor& upstream,
+                            at::ScalarType rounded, at::ScalarType dtype) {
+  variable_list leaves;
+  for (const at::Tensor& input : inputs) {
+    leaves.push_back(input.to(rounded).to(dtype).detach().requires_grad_());
+  }
+  const at::Tensor y = function(leaves);
+  const at::Tensor dy =
+      y.scalar_type() == rounded ? upstream.to(rounded) : upstream.to(rounded).to(y.scalar_type());
+  variable_list results = torch::autograd::grad({y}, leaves, {dy});
+  results.insert(results.begin(), y.detach());
+  return results;
+}
+
+double error(const at::Tensor& x, const at::Tensor& truth) {
+  return (x.to(at::kDouble) - truth).square().mean().sqrt().item<double>();
+}
+
+void expect_no_worse(const Function& fused, const Function& reference, const variable_list& inputs,
+                     const at::Tensor& upstream, at::ScalarType dtype) {
+  const variable_list truth = differentiate(reference, inputs, upstream, dtype, at::kDouble);
+  const variable_list plain = differentiate(reference, inputs, upstream, dtype, dtype);
+  const variable_list ours = differentiate(fused, inputs, upstream, dtype, dtype);
+  // In fp32 what counts is the order of the additions, and that is another.
+  const double slack = dtype == at::kFloat ? 1.5 : 1.1;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    const double noise = 2e-7 * (1.0 + truth[i].abs().max().item<double>());
+    EXPECT_EQ(ours[i].scalar_type(), plain[i].scalar_type());
+    EXPECT_LE(error(ours[i], truth[i]), slack * error(plain[i], truth[i]) + noise) << "result " << i;
+  }
+}
+
+class Passes : public testing::TestWithParam<std::tuple<at::ScalarType, Isa>> {
+ protected:
+  void SetUp() override { at::manual_seed(11); }
+  at::ScalarType dtype() const { return std::get<0>(GetParam()); }
+  Isa isa() const { return std::get<1>(GetParam()); }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, Passes,
+                         testing::Combine(testing::Values(at::kFloat, at::kBFloat16),
+                                          testing::ValuesIn(supported_isas())));
+
+at::Tensor normal(at::IntArrayRef shape) { return at::randn(shape, at::kDouble); }
+
+TEST_P(Passes, rms_norm_is_no_further_from_float64_than_the_composite) {
+  for (const std::int64_t size : {1, 7, 64, 129, 768}) {
+    for (const bool zero_centered : {false, true}) {
+      const auto fused = [&](const variable_list& x) {
+        return fused_norm(x[0], {x[1], nullptr}, {}, {1e-5, zero_centered, isa()});
+      };
+      const auto reference = [&](const variable_list& x) {
+        return rms_norm(x[0], {x[1], nullptr}, 1e-5, zero_centered);
+      };
+      expect_no_worse(fused, reference, {normal({13, 3, size}) * 5.0, normal({size})}, normal({13, 3, size}),
+                      dtype());
+    }
+  }
+}
+
+TEST_P(Passes, layer_norm_is_no_further_from_float64_than_the_composite) {
+  for (const std::int64_t size : {2, 7, 64, 129, 768}) {
+    const auto fused = [&](const variable_list& x) {
+      return fused_norm(x[0], {x[1], nullptr}, Weight{x[2], nullptr}, {1e-5, false, isa()});
+    };
+    const auto reference = [&](const variable_list& x) {
+      return layer_norm(x[0], {x[1], nullptr}, {x[2], nullptr}, 1e-5);
+    };
+    expect_no_worse(fused, reference, {normal({41, size}) + 3.0, normal({size}), normal({size})},
+                    normal({41, size}), dtype());
+  }
+}
+
+TEST_P(Passes, activations_are_no_further_from_float64_than_the_composites) {
+  for (const Activation kind :
+       {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::squared_relu, Activation::silu,
+        Activation::swiglu, Activation::geglu, Activation::quick_geglu}) {
+    for (const std::int64_t size : {1, 50, 96}) {
+      SCOPED_TRACE(fmt::format("kind {} size {}", static_cast<int>(kind), size));
+      const std::int64_t width = is_gated(kind) ? 2 * size : size;
+      const auto plain = [&](const variable_list& x) { return activation(x[0], {}, kind); };
+      const auto fused = [&](const variable_list& x) { return fused_activation(x[0], {}, kind, isa()); };
+      expect_no_worse(fused, plain, {normal({29, width}) * 4.0}, normal({29, size}), dtype());
+      const auto plain_biased = [&](const variable_list& x) {
+        return activation(x[0], Weight{x[1], nullptr}, kind);
+      };
+      const auto fused_biased = [&](const variable_list& x) {
+        return fused_activation(x[0], Weight{x[1], nullptr}, kind, isa());
+      };
+      expect_no_worse(fused_biased, plain_biased, {normal({29, width}), normal({width})}, normal({29, size}),
+                      dtype());
+    }
+  }
+}
+
+TEST_P(Passes, activations_hold_at_extremes) {
+  for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::silu}) {
+    const at::Tensor x = at::tensor({-1e4, -100.0, -20.0, -0.0, 20.0, 100.0, 1e4}).to(dtype());
+    const at::Tensor y = fused_activation(x, {}, kind, isa());
+    EXPECT_TRUE(at::allclose(y, at::relu(x), 1e-5, 1e-5)) << y;
+  }
+}
+
+TEST_P(Passes, rotation_is_no_further_from_float64_than_the_composite_and_turns_back) {
+  for (const bool interleaved : {false, true}) {
+    for (const std::int64_t dim : {16, 10, 2}) {
+      RopeConfig config;
+      config.dim = dim;
+      config.interleaved = interleaved;
+      const RopeTable table = rope_table(config, at::arange(11) * 37);
+      const at::Tensor x = normal({11, 2, 3, 4, 20}).to(dtype());
+      const at::Tensor truth = apply_rope_packed(x.to(at::kDouble), table);
+      const at::Tensor plain = apply_rope_packed(x, table);
+      const at::Tensor ours = rotate(x, table, true, 1, isa());
+      EXPECT_LE(error(ours, truth), 1.01 * error(plain, truth) + 1e-7);
+      EXPECT_TRUE(at::equal(ours.select(3, 3), x.select(3, 3)));
+      const double tolerance = dtype() == at::kFloat ? 1e-5 : 5e-2;
+      EXPECT_TRUE(at::allclose(rotate(ours, table, true, -1, isa()), x, tolerance, tolerance));
+    }
+  }
+}
+
+TEST_P(Passes, rotation_reads_strided_heads_and_positions_by_sample) {
+  RopeConfig config;
+  config.dim = 8;
+  const RopeTable table = rope_table(config, at::randint(100, {7, 2}));
+  const at::Tensor x = normal({7, 2, 3, 16}).to(dtype()).slice(3, 4, 12);
+  EXPECT_TRUE(at::allclose(rotate(x, table, false, 1, isa()), apply_rope(x, table), 1e-2, 1e-5));
+}
+
+TEST_P(Passes, cross_entropy_is_no_further_from_float64_than_the_composite) {
+  for (const std::int64_t width : {1, 37, 512}) {
+    for (const double spread : {1.0, 60.0}) {
+      const at::Tensor labels = at::randint(width, {9, 3});
+      const auto fused = [&](const variable_list& x) { return fused_cross_entropy(x[0], labels, {}, isa()); };
+      const auto reference = [&](const variable_list& x) { return cross_entropy(x[0], labels); };
+      expect_no_worse(fused, reference, {normal({9, 3, width}) * spread}, normal({9, 3}), dtype());
+    }
+  }
+}
+
+TEST_P(Passes, linear_cross_entropy_is_no_further_from_float64_than_the_composite) {
+  const at::Tensor labels = at::randint(300, {97, 2});
+  for (const double softcap : {0.0, 2.0}) {
+    // All logits kept, some, none: the backward makes the others again.
+    for (const std::int64_t kept : {1 << 30, 1 << 18, 0}) {
+      SCOPED_TRACE(fmt::format("softcap {} kept {}", softcap, kept));
+      const auto fused = [&](const variable_list& x) {
+        return fused_linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, softcap,
+                                          KernelOptions::all_fused(), {.chunk_bytes = 1, .kept_bytes = kept},
+                                          isa());
+      };
+      const auto reference = [&](const variable_list& x) {
+        return linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, softcap);
+      };
+      expect_no_worse(fused, reference, {normal({97, 2, 32}), normal({300, 32})}, normal({97, 2}), dtype());
+    }
+  }
+}
+
+TEST(LinearCrossEntropy, reports_its_weight_gradient_once) {
+  auto sink = c10::make_intrusive<GradientSink>();
+  sink->main_grad = at::zeros({300, 32});
+  int reports = 0;
+  sink->on_accumulated = [&] { ++reports; };
+  const Weight weight{at::randn({300, 32}).requires_grad_(), sink};
+  const at::Tensor hidden = at::randn({97, 2, 32}).requires_grad_();
+  const at::Tensor labels = at::randint(300, {97, 2});
+  const at::Tensor loss = fused_linear_cross_entropy(hidden, weight, labels, {}, 0.0, {}, {.chunk_bytes = 1});
+  torch::autograd::backward({loss.sum()}, {});
+  EXPECT_EQ(reports, 1);
+  const Weight plain{weight.value.detach().clone().requires_grad_(), nullptr};
+  torch::autograd::backward({linear_cross_entropy(hidden.detach(), plain, labels).sum()}, {});
+  EXPECT_TRUE(at::allclose(sink->main_grad, plain.value.grad(), 1e-4, 1e-4));
+}
+
+TEST(CrossEntropy, sees_a_shard_of_the_vocabulary) {
+  const at::Tensor logits = at::randn({8, 2, 60});
+  const at::Tensor labels = at::randint(60, {8, 2});
+  // The other half's statistics, as a collective would bring them.
+  const auto half = [&](std::int64_t first) {
+    VocabularyShard shard{
+        first, [&, first](LogitStatistics& mine) {
+          const at::Tensor other = logits.narrow(2, 30 - first, 30).reshape({16, 30});
+          const at::Tensor maximum = at::maximum(mine.maximum, other.amax(-1));
+          mine.sum_of_exponentials = mine.sum_of_exponentials * (mine.maximum - maximum).exp() +
+                                     (other - maximum.unsqueeze(1)).exp().sum(-1);
+          mine.maximum = maximum;
+          const at::Tensor local = labels.flatten() - (30 - first);
+          const at::Tensor here = local.ge(0).logical_and(local.lt(30));
+          mine.label_logit =
+              mine.label_logit + other.gather(1, local.clamp(0, 29).unsqueeze(1)).squeeze(1) * here;
+        }};
+    return fused_cross_entropy(logits.narrow(2, first, 30), labels, shard);
+  };
+  const at::Tensor whole = cross_entropy(logits, labels);
+  EXPECT_TRUE(at::allclose(half(0), whole, 1e-5, 1e-5));
+  EXPECT_TRUE(at::allclose(half(30), whole, 1e-5, 1e-5));
+}
+
+}  // namespace
+}  // namespace primus::kernels::cpu
