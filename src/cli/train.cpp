@@ -7,6 +7,8 @@
 #include "config/validate.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "kernels/cpu/allocator.h"
+#include "kernels/cpu/features.h"
 #include "train/trainer.h"
 
 namespace primus::cli {
@@ -59,6 +61,8 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   config::DerivedArguments derived = config::arguments_for_training(experiment, context);
   for (const std::string& note : derived.notes) logger.info(note);
   experiment.arguments = std::move(derived.arguments);
+  kernels::cpu::install_caching_allocator();
+  logger.info(kernels::cpu::describe_cpu());
   train::Trainer trainer(experiment, parallel::Mesh(), logger);
   print_result(trainer.run());
 }
