@@ -1,6 +1,7 @@
 #include "config/value.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "config/print.h"
 
@@ -80,7 +81,7 @@ bool same_content(const Value& a, const Value& b) {
   if (a.text()) return *a.text() == *b.text();
   if (a.boolean()) return *a.boolean() == *b.boolean();
   if (a.integer()) return *a.integer() == *b.integer();
-  if (a.number()) return *a.number() == *b.number();
+  if (a.number()) return *a.number() == *b.number() || (std::isnan(*a.number()) && std::isnan(*b.number()));
   if (const auto* other = std::get_if<OtherScalar>(&a.content)) {
     return *other == std::get<OtherScalar>(b.content);
   }

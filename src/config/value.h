@@ -47,12 +47,12 @@ class Map {
  public:
   using Entry = std::pair<std::string, Value>;
 
-  bool empty() const { return entries_.empty(); }
-  std::size_t size() const { return entries_.size(); }
-  auto begin() const { return entries_.begin(); }
-  auto end() const { return entries_.end(); }
-  auto begin() { return entries_.begin(); }
-  auto end() { return entries_.end(); }
+  bool empty() const;
+  std::size_t size() const;
+  std::vector<Entry>::const_iterator begin() const;
+  std::vector<Entry>::const_iterator end() const;
+  std::vector<Entry>::iterator begin();
+  std::vector<Entry>::iterator end();
 
   const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
@@ -116,6 +116,14 @@ class Value {
   /// The value that this one replaced in a merge, which may itself have replaced another.
   std::shared_ptr<const Value> replaced;
 };
+
+// Here, since an entry is complete only once `Value` is.
+inline bool Map::empty() const { return entries_.empty(); }
+inline std::size_t Map::size() const { return entries_.size(); }
+inline std::vector<Map::Entry>::const_iterator Map::begin() const { return entries_.begin(); }
+inline std::vector<Map::Entry>::const_iterator Map::end() const { return entries_.end(); }
+inline std::vector<Map::Entry>::iterator Map::begin() { return entries_.begin(); }
+inline std::vector<Map::Entry>::iterator Map::end() { return entries_.end(); }
 
 /// Equal content; 1 and 1.0 differ. Origins are not compared.
 bool same_content(const Value& a, const Value& b);

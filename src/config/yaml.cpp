@@ -186,9 +186,37 @@ class TreeBuilder : public YAML::EventHandler {
   Value root_;
 };
 
+/// The length of the UTF-8 sequence that starts at `at`, or 0 when there is none.
+std::size_t sequence_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned first = byte(at);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xc0U) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and what lies beyond Unicode.
+  const unsigned second = byte(at + 1);
+  const bool bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+                   (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
+  return bad ? 0 : length;
+}
+
+void check_utf8(std::string_view text, const std::string& file_name) {
+  int line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = sequence_length(text, at);
+    if (length == 0) throw UserError({file_name, line}, "the file is not valid UTF-8");
+    line += text[at] == '\n' ? 1 : 0;
+    at += length;
+  }
+}
+
 }  // namespace
 
 Value parse_yaml(std::string_view text, const std::string& file_name, Layer layer) {
+  check_utf8(text, file_name);
   std::istringstream stream{std::string(text)};
   TreeBuilder builder(std::make_shared<const std::string>(file_name), layer);
   try {

@@ -45,6 +45,12 @@ TEST(Yaml, BadSyntaxNamesTheLine) {
   EXPECT_THAT(message_of_yaml("a: b: c\n"), HasSubstr("file.yaml:1"));
 }
 
+TEST(Yaml, BytesThatAreNoUtf8AreRefused) {
+  EXPECT_THAT(message_of_yaml("a: 1\nb: \xff\n"), AllOf(HasSubstr("file.yaml:2"), HasSubstr("UTF-8")));
+  EXPECT_THAT(message_of_yaml("a: \xc0\x80\n"), HasSubstr("UTF-8"));
+  EXPECT_EQ(message_of_yaml("a: \xc3\xa9 \xf0\x9f\x98\x80\n"), "");
+}
+
 TEST(Yaml, AKeyThatIsNoTextIsAnError) {
   EXPECT_THAT(message_of_yaml("on: 1\n"), AllOf(HasSubstr("file.yaml:1"), HasSubstr("quotes")));
 }
