@@ -82,7 +82,7 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   const std::string fingerprint = checksum(to_yaml(config::resolved_tree(experiment)));
   experiment.arguments = std::move(derived.arguments);
   kernels::cpu::install_caching_allocator();
-  logger.info(kernels::cpu::describe_cpu());
+  if (speaks) logger.info(kernels::cpu::describe_cpu());
   train::Trainer trainer(experiment, join(experiment.arguments, fingerprint, world), logger);
   const train::TrainResult result = trainer.run();
   if (speaks) print_result(result);
