@@ -21,6 +21,7 @@ class ExitCode : public std::exception {
 };
 
 /// Each adds one subcommand, with its options and the callback that runs it, and lives in a file of its name.
+void add_benchmark(CLI::App& program);
 void add_checkpoint(CLI::App& program);
 void add_completion(CLI::App& program);
 void add_config(CLI::App& program);

@@ -57,6 +57,7 @@ void run_command(int argc, char** argv) {
   CLI::App app("Primus in C++: trains large language models from one YAML file", "primus-cli");
   app.require_subcommand(1);
   app.set_version_flag("--version", "primus-cli 0.1.0");
+  add_benchmark(app);
   add_checkpoint(app);
   add_completion(app);
   add_config(app);

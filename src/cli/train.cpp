@@ -8,6 +8,8 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "kernels/cpu/allocator.h"
+#include "kernels/cpu/features.h"
 #include "launch/world.h"
 #include "parallel/layout_arguments.h"
 #include "train/trainer.h"
@@ -79,6 +81,8 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   }
   const std::string fingerprint = checksum(to_yaml(config::resolved_tree(experiment)));
   experiment.arguments = std::move(derived.arguments);
+  kernels::cpu::install_caching_allocator();
+  if (speaks) logger.info(kernels::cpu::describe_cpu());
   train::Trainer trainer(experiment, join(experiment.arguments, fingerprint, world), logger);
   const train::TrainResult result = trainer.run();
   if (speaks) print_result(result);
