@@ -32,7 +32,28 @@ void refuse_unknown_command(const CLI::App& app, std::string_view word) {
                    config::did_you_mean(word, known));
 }
 
+/// A command line, and the part of it that this program's parser must leave alone.
+struct CommandLine {
+  std::vector<std::string> own;
+  std::vector<std::string> passed_on;
+};
+
+/// After `direct ... --` stands another command line, and slurm's and container's options are those of other
+/// programs.
+CommandLine split(int argc, char** argv) {
+  CommandLine line{.own = {argv + std::min(argc, 1), argv + argc}, .passed_on = {}};
+  if (line.own.empty()) return line;
+  auto cut = line.own.end();
+  if (line.own[0] == "direct") cut = std::find(line.own.begin(), line.own.end(), "--");
+  const bool asks_for_help = line.own.size() > 1 && (line.own[1] == "--help" || line.own[1] == "-h");
+  if ((line.own[0] == "slurm" || line.own[0] == "container") && !asks_for_help) cut = line.own.begin() + 1;
+  line.passed_on.assign(cut, line.own.end());
+  line.own.erase(cut, line.own.end());
+  return line;
+}
+
 void run_command(int argc, char** argv) {
+  const CommandLine line = split(argc, argv);
   CLI::App app("Primus in C++: trains large language models from one YAML file", "primus-cli");
   app.require_subcommand(1);
   app.set_version_flag("--version", "primus-cli 0.1.0");
@@ -43,9 +64,14 @@ void run_command(int argc, char** argv) {
   add_generate(app);
   add_tokenizer(app);
   add_train(app);
+  add_direct(app, line.passed_on);
+  add_parallel(app);
+  add_slurm(app, line.passed_on);
+  add_container(app, line.passed_on);
   if (argc > 1) refuse_unknown_command(app, argv[1]);
   try {
-    app.parse(argc, argv);
+    // The parser takes the words from the last to the first.
+    app.parse(std::vector<std::string>(line.own.rbegin(), line.own.rend()));
   } catch (const CLI::Success& help_or_version) {
     app.exit(help_or_version);
   }
@@ -56,6 +82,11 @@ void run_command(int argc, char** argv) {
 int run(int argc, char** argv) {
   try {
     run_command(argc, argv);
+    return 0;
+  } catch (const ExitCode& exit) {
+    return exit.code();
+  } catch (const CLI::Success& success) {
+    std::fputs(success.what(), stdout);
     return 0;
   } catch (const CLI::ParseError& error) {
     return report(error.what(), exit_bad_input);

@@ -6,7 +6,10 @@
 #include "config/print.h"
 #include "config/validate.h"
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/log.h"
+#include "launch/world.h"
+#include "parallel/layout_arguments.h"
 #include "train/trainer.h"
 
 namespace primus::cli {
@@ -19,9 +22,11 @@ struct TrainOptions {
   std::vector<std::string> for_python;  ///< --data_path and --backend_path: accepted, without meaning here
 };
 
-LogOptions log_options_from(const config::Experiment& experiment) {
+LogOptions log_options_from(const config::Experiment& experiment, const launch::World& world) {
   const config::Arguments& arguments = experiment.arguments;
   LogOptions options;
+  options.rank = world.rank;
+  options.world_size = world.size;
   options.module = experiment.module;
   options.user = experiment.user_name;
   options.team = experiment.work_group;
@@ -45,6 +50,14 @@ void print_result(const train::TrainResult& result) {
   std::fputs(text.c_str(), stdout);
 }
 
+/// Meets the other ranks of the run, which must have been started with the same configuration.
+parallel::Mesh join(const config::Arguments& arguments, const std::string& fingerprint,
+                    const launch::World& world) {
+  const parallel::LayoutSizes sizes = parallel::layout_sizes_from(arguments, world.size);
+  const parallel::JoinOptions options = parallel::join_options_from(arguments, fingerprint);
+  return parallel::Mesh(parallel::Communicator::join(world, options), sizes);
+}
+
 void pretrain(const TrainOptions& options, const std::vector<std::string>& tokens) {
   config::Experiment experiment = config::resolve(options.config->request(tokens));
   if (!options.export_config.empty()) {
@@ -53,14 +66,22 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   for (const auto& [name, value] : experiment.environment)
     ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);
 
-  Logger logger(log_options_from(experiment));
-  for (const std::string& warning : experiment.warnings) logger.warning(warning);
-  const config::RunContext context = config::RunContext::of(experiment, /*world_size=*/1);
+  const launch::World world = launch::world_from_environment();
+  Logger logger(log_options_from(experiment, world));
+  const bool speaks = world.rank == 0;
+  for (const std::string& warning : experiment.warnings) {
+    if (speaks) logger.warning(warning);
+  }
+  const config::RunContext context = config::RunContext::of(experiment, world.size);
   config::DerivedArguments derived = config::arguments_for_training(experiment, context);
-  for (const std::string& note : derived.notes) logger.info(note);
+  for (const std::string& note : derived.notes) {
+    if (speaks) logger.info(note);
+  }
+  const std::string fingerprint = checksum(to_yaml(config::resolved_tree(experiment)));
   experiment.arguments = std::move(derived.arguments);
-  train::Trainer trainer(experiment, parallel::Mesh(), logger);
-  print_result(trainer.run());
+  train::Trainer trainer(experiment, join(experiment.arguments, fingerprint, world), logger);
+  const train::TrainResult result = trainer.run();
+  if (speaks) print_result(result);
 }
 
 }  // namespace

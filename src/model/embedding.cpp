@@ -5,12 +5,15 @@
 
 #include "kernels/dropout.h"
 #include "kernels/embedding.h"
+#include "parallel/tensor_region.h"
 
 namespace primus::model {
 
 LanguageModelEmbedding::LanguageModelEmbedding(const TransformerConfig& config, const parallel::Mesh& mesh,
                                                parallel::ParameterSet& parameters)
-    : dropout_(config.hidden_dropout),
+    : tensor_group_(mesh.tensor()),
+      sequence_parallel_(mesh.sequence_parallel()),
+      dropout_(config.hidden_dropout),
       hidden_size_(config.hidden_size),
       kernels_(config.kernels),
       word_embeddings_("embedding.word_embeddings", config.padded_vocab_size, config.hidden_size,
@@ -24,12 +27,16 @@ LanguageModelEmbedding::LanguageModelEmbedding(const TransformerConfig& config, 
 
 at::Tensor LanguageModelEmbedding::forward(const at::Tensor& tokens, const at::Tensor& positions,
                                            const ForwardContext& context) const {
-  at::Tensor hidden = word_embeddings_.forward(tokens);
-  if (position_embeddings_ != nullptr) {
-    hidden = hidden + kernels::embedding(positions, position_embeddings_->weight);
+  at::Tensor hidden;
+  if (position_embeddings_ == nullptr) {
+    hidden = word_embeddings_.forward_to_sequence_region(tokens);
+  } else {
+    hidden = word_embeddings_.forward(tokens) + kernels::embedding(positions, position_embeddings_->use());
+    if (sequence_parallel_) hidden = parallel::scatter_to_sequence_region(hidden, tensor_group_);
   }
   if (!context.training || dropout_ == 0.0) return hidden;
-  return kernels::dropout(hidden, dropout_, context.dropout_key(-1, "embedding", hidden_size_), kernels_);
+  return kernels::dropout(hidden, dropout_, context.hidden_dropout_key(-1, "embedding", hidden_size_),
+                          kernels_);
 }
 
 }  // namespace primus::model

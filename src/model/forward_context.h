@@ -33,11 +33,16 @@ struct ForwardContext {
   std::int64_t step = 0;
   /// int64 [s, b]: each token's number within the global batch. Needed for dropout.
   at::Tensor token_index;
+  /// The same for the tokens of this rank's part of the sequence; equal without sequence parallelism.
+  at::Tensor hidden_token_index;
   /// Null in training.
   KeyValueCache* cache = nullptr;
 
   /// The key of a dropout of `columns` columns in layer `layer` (global number, from 0; -1: the embedding).
   kernels::DropoutKey dropout_key(std::int64_t layer, const std::string& site, std::int64_t columns) const;
+  /// The same for hidden states, of which this rank may hold its part of the sequence.
+  kernels::DropoutKey hidden_dropout_key(std::int64_t layer, const std::string& site,
+                                         std::int64_t columns) const;
 };
 
 }  // namespace primus::model

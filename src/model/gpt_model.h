@@ -84,6 +84,7 @@ class GPTModel {
 
   TransformerConfig config_;
   ChunkSpec chunk_;
+  parallel::Mesh mesh_;
   parallel::ParameterSet parameters_;
   std::optional<LanguageModelEmbedding> embedding_;
   std::vector<TransformerLayer> layers_;

@@ -12,8 +12,9 @@ namespace primus::model {
 /// LayerNorm or RMSNorm over the last dimension, as the configuration says.
 class Norm {
  public:
-  /// `name` is completed by "weight" and, for LayerNorm, "bias".
-  Norm(const TransformerConfig& config, const std::string& name, std::int64_t size,
+  /// `name` is completed by "weight" and, for LayerNorm, "bias". `sees_a_part`: each tensor-parallel rank
+  /// norms its part of the tokens or heads, so that the gradients are partial sums.
+  Norm(const TransformerConfig& config, const std::string& name, std::int64_t size, bool sees_a_part,
        parallel::ParameterSet& parameters);
 
   at::Tensor forward(const at::Tensor& x) const;

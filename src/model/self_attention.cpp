@@ -7,9 +7,9 @@ namespace primus::model {
 namespace {
 
 std::optional<Norm> head_norm(const TransformerConfig& config, const std::string& name,
-                              parallel::ParameterSet& parameters) {
+                              const parallel::Mesh& mesh, parallel::ParameterSet& parameters) {
   if (!config.qk_layernorm) return {};
-  return Norm(config, name, config.kv_channels, parameters);
+  return Norm(config, name, config.kv_channels, /*sees_a_part=*/mesh.tensor().size() > 1, parameters);
 }
 
 }  // namespace
@@ -22,6 +22,7 @@ SelfAttention::SelfAttention(const TransformerConfig& config, std::int64_t layer
       slots_(config.heads_per_group() + 2),
       head_size_(config.kv_channels),
       heads_(config.num_attention_heads),
+      first_head_(mesh.tensor().rank() * config.num_attention_heads / mesh.tensor().size()),
       dropout_(config.attention_dropout),
       kernels_(config.kernels),
       linear_qkv_({.name = name + ".linear_qkv",
@@ -31,8 +32,8 @@ SelfAttention::SelfAttention(const TransformerConfig& config, std::int64_t layer
                    .init = {.value = config.init_method_std},
                    .kernels = config.kernels},
                   mesh, parameters),
-      q_layernorm_(head_norm(config, name + ".q_layernorm.", parameters)),
-      k_layernorm_(head_norm(config, name + ".k_layernorm.", parameters)),
+      q_layernorm_(head_norm(config, name + ".q_layernorm.", mesh, parameters)),
+      k_layernorm_(head_norm(config, name + ".k_layernorm.", mesh, parameters)),
       linear_proj_({.name = name + ".linear_proj",
                     .in = config.num_attention_heads * config.kv_channels,
                     .out = config.hidden_size,
@@ -82,7 +83,9 @@ at::Tensor SelfAttention::attend_apart(const at::Tensor& qkv, const ForwardConte
 
 kernels::AttentionDropout SelfAttention::dropout(const ForwardContext& context) const {
   if (!context.training || dropout_ == 0.0) return {};
-  return {.p = dropout_, .key = context.dropout_key(layer_, "attention", heads_)};
+  kernels::AttentionDropout result{.p = dropout_, .key = context.dropout_key(layer_, "attention", heads_)};
+  result.key.first_column = first_head_;
+  return result;
 }
 
 }  // namespace primus::model

@@ -33,7 +33,9 @@ class SelfAttention {
   std::size_t cache_slot_;
   std::int64_t slots_;
   std::int64_t head_size_;
+  /// All heads, and the first of those here: they number the random numbers of dropout.
   std::int64_t heads_;
+  std::int64_t first_head_;
   double dropout_;
   kernels::KernelOptions kernels_;
   parallel::ColumnParallelLinear linear_qkv_;

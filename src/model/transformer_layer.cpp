@@ -24,9 +24,10 @@ TransformerLayer::TransformerLayer(const TransformerConfig& config, std::int64_t
       residual_after_norm_(config.apply_residual_connection_post_layernorm),
       kernels_(config.kernels),
       input_layernorm_(config, prefix(layer, "self_attention.linear_qkv.layer_norm_"), config.hidden_size,
-                       parameters),
+                       mesh.sequence_parallel(), parameters),
       self_attention_(config, layer, cache_slot, prefix(layer, "self_attention"), mesh, parameters),
-      pre_mlp_layernorm_(config, prefix(layer, "mlp.linear_fc1.layer_norm_"), config.hidden_size, parameters),
+      pre_mlp_layernorm_(config, prefix(layer, "mlp.linear_fc1.layer_norm_"), config.hidden_size,
+                         mesh.sequence_parallel(), parameters),
       mlp_(config, prefix(layer, "mlp"), mesh, parameters) {}
 
 at::Tensor TransformerLayer::forward(const at::Tensor& x, const ForwardContext& context) const {
@@ -47,7 +48,7 @@ at::Tensor TransformerLayer::add(const at::Tensor& residual, const at::Tensor& x
     return kernels::bias_dropout_add(x, bias, residual, 0.0, {}, kernels_);
   }
   return kernels::bias_dropout_add(x, bias, residual, dropout_,
-                                   context.dropout_key(layer_, site, hidden_size_), kernels_);
+                                   context.hidden_dropout_key(layer_, site, hidden_size_), kernels_);
 }
 
 }  // namespace primus::model

@@ -150,19 +150,35 @@ std::vector<double> Optimizer::block_sums(bool of_gradients) const {
   return sums;
 }
 
+/// Over the whole model: every parameter counts once, whichever ranks hold it.
 double Optimizer::sum_of_primary(const std::vector<double>& sums) const {
-  double total = 0;
-  for (std::size_t i = 0; i < blocks_.size(); ++i) total += blocks_[i].primary ? sums[i] : 0.0;
-  return total;
+  double dense = 0, expert = 0;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (!blocks_[i].primary) continue;
+    (blocks_[i].slot->parameter->spec().expert ? expert : dense) += sums[i];
+  }
+  return sum_over_ranks(dense, expert);
+}
+
+double Optimizer::sum_over_ranks(double dense, double expert) const {
+  const auto sum = [this](double value, const parallel::Group& model, const parallel::Group& replicas) {
+    const at::Tensor total = at::full({1}, value, at::kDouble);
+    model.all_reduce(total);
+    if (sharded_) replicas.all_reduce(total);
+    return total.item<double>();
+  };
+  return sum(dense, mesh_.model(), mesh_.data_context()) +
+         sum(expert, mesh_.group(parallel::GroupKind::expert_model), mesh_.expert_data());
 }
 
 void Optimizer::check_finite(const std::vector<double>& sums, std::int64_t iteration) const {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     if (std::isfinite(sums[i])) continue;
     throw Error(fmt::format(
-        "iteration {}: the gradient of {} holds NaN or Inf. Training stops before the weights are touched; "
+        "iteration {}: rank {}: the gradient of {} holds NaN or Inf. Training stops before the weights are "
+        "touched; "
         "continue from the last checkpoint with a lower lr, or set check_for_nan_in_loss_and_grad: false",
-        iteration, blocks_[i].slot->parameter->name()));
+        iteration, mesh_.world().ranks()[mesh_.world().rank()], blocks_[i].slot->parameter->name()));
   }
 }
 
@@ -211,13 +227,13 @@ double Optimizer::params_norm() const {
 }
 
 std::int64_t Optimizer::num_zeros_in_grad() const {
-  std::int64_t zeros = 0;
+  std::vector<double> zeros;
   for (const Block& block : blocks_) {
     const at::Tensor& gradients = partitions_[block.partition].buffer->gradients();
-    if (block.primary)
-      zeros += count_zeros(gradients.const_data_ptr<float>() + block.begin, block.end - block.begin);
+    const float* values = gradients.const_data_ptr<float>() + block.begin;
+    zeros.push_back(static_cast<double>(count_zeros(values, block.end - block.begin)));
   }
-  return zeros;
+  return static_cast<std::int64_t>(sum_of_primary(zeros));
 }
 
 std::vector<parallel::TensorPiece> Optimizer::state_pieces() const {
@@ -226,7 +242,8 @@ std::vector<parallel::TensorPiece> Optimizer::state_pieces() const {
                        const at::Tensor& state) {
     const parallel::Parameter& parameter = *slot.parameter;
     const std::string name = fmt::format("optimizer.state.{}.{}", kind, parameter.name());
-    const bool replica = !parallel::is_primary(parameter, mesh_) || (!sharded_ && mesh_.data().rank() > 0);
+    const bool replica = !parallel::is_primary(parameter, mesh_) ||
+                         (!sharded_ && parallel::replication_group(parameter, mesh_).rank() > 0);
     const std::int64_t begin = std::max(slot.begin, partition.begin);
     const std::int64_t end = std::min(slot.end, partition.end);
     if (begin >= end) return;

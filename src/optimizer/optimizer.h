@@ -94,6 +94,7 @@ class Optimizer {
   void make_blocks(std::size_t partition);
   std::vector<double> block_sums(bool of_gradients) const;
   double sum_of_primary(const std::vector<double>& sums) const;
+  double sum_over_ranks(double dense, double expert) const;
   void check_finite(const std::vector<double>& sums, std::int64_t iteration) const;
   void update_block(const Block& block, const StepInputs& inputs, double gradient_scale);
 

@@ -96,7 +96,6 @@ Communicator::Communicator(const launch::World& world, const JoinOptions& option
         launch::parse_number(launch::status_board_variable, board.substr(0, colon), 0, 1 << 20)));
     board_slot_ =
         launch::parse_number(launch::status_board_variable, board.substr(colon + 1), 0, board_->slots() - 1);
-    board_->set_patience(board_slot_, options.timeout);
   }
 }
 
@@ -215,6 +214,10 @@ void Communicator::heartbeat(const std::string& text) {
   publish();
 }
 
+void Communicator::blame_others() {
+  if (board_) board_->blame_others(board_slot_);
+}
+
 void Communicator::publish() {
   if (active_.empty()) {
     board_->say(board_slot_, last_text_);
@@ -234,7 +237,8 @@ Communicator::Mark::Mark(Communicator& communicator, std::string text) : communi
 }
 
 Communicator::Mark::~Mark() {
-  if (!communicator_.board_) return;
+  // What failed stays on the board: it is what the supervisor wants to know.
+  if (!communicator_.board_ || std::uncaught_exceptions() > 0) return;
   communicator_.board_->add_progress(communicator_.board_slot_);
   const std::lock_guard lock(communicator_.mutex_);
   communicator_.active_.erase(id_);

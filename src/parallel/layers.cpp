@@ -3,9 +3,10 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
-#include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/linear.h"
+#include "parallel/column_linear.h"
+#include "parallel/tensor_region.h"
 
 namespace primus::parallel {
 
@@ -16,7 +17,7 @@ Shard over(const Group& group, int dim, int blocks = 1) {
 }
 
 std::optional<kernels::Weight> optional_weight(const Parameter* parameter) {
-  return parameter != nullptr ? std::optional(parameter->weight) : std::nullopt;
+  return parameter != nullptr ? std::optional(parameter->use()) : std::nullopt;
 }
 
 constexpr Initializer zero = {.kind = Initializer::Kind::constant, .value = 0.0};
@@ -24,7 +25,7 @@ constexpr Initializer zero = {.kind = Initializer::Kind::constant, .value = 0.0}
 }  // namespace
 
 ColumnParallelLinear::ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
-    : kernels_(spec.kernels) {
+    : group_(mesh.tensor()), sequence_parallel_(mesh.sequence_parallel()), kernels_(spec.kernels) {
   const Shard rows = over(mesh.tensor(), 0, spec.blocks);
   weight_ = &parameters.add(
       {.name = spec.name + ".weight", .global_shape = {spec.out, spec.in}, .shard = rows, .init = spec.init});
@@ -38,29 +39,34 @@ ColumnParallelLinear::ColumnParallelLinear(const LinearSpec& spec, const Mesh& m
 }
 
 at::Tensor ColumnParallelLinear::forward(const at::Tensor& x) const {
-  return kernels::linear(x, weight_->weight, bias(), kernels_);
+  return column_linear(x, weight_->use(), bias(), group_, sequence_parallel_, kernels_);
 }
 
 at::Tensor ColumnParallelLinear::forward_without_bias(const at::Tensor& x) const {
-  return kernels::linear(x, weight_->weight, {}, kernels_);
+  return column_linear(x, weight_->use(), {}, group_, sequence_parallel_, kernels_);
 }
 
 std::optional<kernels::Weight> ColumnParallelLinear::bias() const { return optional_weight(bias_); }
 
 RowParallelLinear::RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
-    : kernels_(spec.kernels) {
+    : group_(mesh.tensor()), sequence_parallel_(mesh.sequence_parallel()), kernels_(spec.kernels) {
   weight_ = &parameters.add({.name = spec.name + ".weight",
                              .global_shape = {spec.out, spec.in},
                              .shard = over(mesh.tensor(), 1),
                              .init = spec.init});
   if (spec.bias) {
-    bias_ = &parameters.add(
-        {.name = spec.name + ".bias", .global_shape = {spec.out}, .init = zero, .decay = false});
+    bias_ = &parameters.add({.name = spec.name + ".bias",
+                             .global_shape = {spec.out},
+                             .init = zero,
+                             .decay = false,
+                             .sequence_parallel = sequence_parallel_});
   }
 }
 
 at::Tensor RowParallelLinear::forward_without_bias(const at::Tensor& x) const {
-  return kernels::linear(x, weight_->weight, {}, kernels_);
+  const at::Tensor partial = kernels::linear(x, weight_->use(), {}, kernels_);
+  return sequence_parallel_ ? reduce_scatter_to_sequence_region(partial, group_)
+                            : reduce_from_tensor_region(partial, group_);
 }
 
 std::optional<kernels::Weight> RowParallelLinear::bias() const { return optional_weight(bias_); }
@@ -68,26 +74,64 @@ std::optional<kernels::Weight> RowParallelLinear::bias() const { return optional
 VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
                                                const Initializer& init, const Mesh& mesh,
                                                ParameterSet& parameters)
-    : weight_(&parameters.add({.name = name + ".weight",
+    : group_(mesh.tensor()),
+      sequence_parallel_(mesh.sequence_parallel()),
+      weight_(&parameters.add({.name = name + ".weight",
                                .global_shape = {rows, width},
                                .shard = over(mesh.tensor(), 0),
                                .init = init})) {}
 
-at::Tensor VocabParallelEmbedding::forward(const at::Tensor& ids) const {
-  return kernels::embedding(ids, weight_->weight);
+at::Tensor VocabParallelEmbedding::partial(const at::Tensor& ids) const {
+  return kernels::embedding(ids, weight_->use(), group_.rank() * weight_->local_shape()[0]);
 }
 
-VocabParallelHead::VocabParallelHead(Parameter& weight, const Mesh&, double softcap,
+at::Tensor VocabParallelEmbedding::forward(const at::Tensor& ids) const {
+  return reduce_from_tensor_region(partial(ids), group_);
+}
+
+at::Tensor VocabParallelEmbedding::forward_to_sequence_region(const at::Tensor& ids) const {
+  return sequence_parallel_ ? reduce_scatter_to_sequence_region(partial(ids), group_) : forward(ids);
+}
+
+VocabParallelHead::VocabParallelHead(Parameter& weight, const Mesh& mesh, double softcap,
                                      const kernels::KernelOptions& kernels)
-    : weight_(&weight), softcap_(softcap), kernels_(kernels) {}
+    : group_(mesh.tensor()),
+      sequence_parallel_(mesh.sequence_parallel()),
+      weight_(&weight),
+      softcap_(softcap),
+      kernels_(kernels) {}
+
+at::Tensor VocabParallelHead::to_tensor_region(const at::Tensor& hidden) const {
+  return sequence_parallel_ ? gather_from_sequence_region(hidden, group_)
+                            : copy_to_tensor_region(hidden, group_);
+}
+
+/// The softmax over all columns from those of every rank: the maximum first, so that no exponential
+/// overflows.
+kernels::VocabularyShard VocabParallelHead::shard() const {
+  if (group_.size() == 1) return {};
+  const auto combine = [group = group_](kernels::LogitStatistics& statistics) {
+    const at::Tensor maximum = statistics.maximum.clone();
+    group.all_reduce(maximum, Reduction::maximum);
+    statistics.sum_of_exponentials.mul_((statistics.maximum - maximum).exp_());
+    statistics.maximum = maximum;
+    const at::Tensor sums = at::stack({statistics.sum_of_exponentials, statistics.label_logit});
+    group.all_reduce(sums);
+    statistics.sum_of_exponentials = sums[0];
+    statistics.label_logit = sums[1];
+  };
+  return {.first = group_.rank() * weight_->local_shape()[0], .combine = combine};
+}
 
 at::Tensor VocabParallelHead::logits(const at::Tensor& hidden) const {
-  const at::Tensor logits = kernels::linear(hidden, weight_->weight, {}, kernels_);
-  return softcap_ > 0.0 ? at::tanh(logits / softcap_) * softcap_ : logits;
+  at::Tensor logits = kernels::linear(to_tensor_region(hidden), weight_->use(), {}, kernels_);
+  if (softcap_ > 0.0) logits = at::tanh(logits / softcap_) * softcap_;
+  return gather_from_tensor_region(logits, group_);
 }
 
 at::Tensor VocabParallelHead::loss(const at::Tensor& hidden, const at::Tensor& labels) const {
-  return kernels::linear_cross_entropy(hidden, weight_->weight, labels, {}, softcap_, kernels_);
+  return kernels::linear_cross_entropy(to_tensor_region(hidden), weight_->use(), labels, shard(), softcap_,
+                                       kernels_);
 }
 
 }  // namespace primus::parallel

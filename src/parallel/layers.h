@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/cross_entropy.h"
 #include "kernels/options.h"
 #include "parallel/mesh.h"
 #include "parallel/parameter.h"
@@ -24,8 +25,11 @@ struct LinearSpec {
   kernels::KernelOptions kernels = {};
 };
 
-/// y = x·Wᵀ with W's rows, and so y's columns, spread over the tensor-parallel group. x [s, b, in] on every
-/// rank; returns [s, b, out / size].
+// With sequence parallelism (Mesh::sequence_parallel) every rank holds its part of the tokens between these
+// layers: "[s, b, ...] in the sequence region" then means [s / size, b, ...].
+
+/// y = x·Wᵀ with W's rows, and so y's columns, spread over the tensor-parallel group. x [s, b, in] in the
+/// sequence region; returns [s, b, out / size].
 class ColumnParallelLinear {
  public:
   ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters);
@@ -38,14 +42,16 @@ class ColumnParallelLinear {
   std::optional<kernels::Weight> bias() const;
 
  private:
+  Group group_;
+  bool sequence_parallel_;
   kernels::KernelOptions kernels_;
   Parameter* weight_;
   Parameter* bias_ = nullptr;
 };
 
 /// y = x·Wᵀ with W's columns, and so x's, spread over the tensor-parallel group. x [s, b, in / size]; returns
-/// [s, b, out], summed over the ranks. The bias is left to the caller, who adds it once and fuses it with
-/// what follows.
+/// [s, b, out] in the sequence region, summed over the ranks. The bias is left to the caller, who adds it
+/// once and fuses it with what follows.
 class RowParallelLinear {
  public:
   RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters);
@@ -55,6 +61,8 @@ class RowParallelLinear {
   std::optional<kernels::Weight> bias() const;
 
  private:
+  Group group_;
+  bool sequence_parallel_;
   kernels::KernelOptions kernels_;
   Parameter* weight_;
   Parameter* bias_ = nullptr;
@@ -66,11 +74,18 @@ class VocabParallelEmbedding {
   VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
                          const Initializer& init, const Mesh& mesh, ParameterSet& parameters);
 
-  /// ids int64 [s, b]; returns [s, b, width].
+  /// ids int64 [s, b]; returns [s, b, width], all tokens on every rank.
   at::Tensor forward(const at::Tensor& ids) const;
+  /// The same in the sequence region.
+  at::Tensor forward_to_sequence_region(const at::Tensor& ids) const;
   Parameter& weight() const { return *weight_; }
 
  private:
+  /// The rows that this rank holds; zeros for the others.
+  at::Tensor partial(const at::Tensor& ids) const;
+
+  Group group_;
+  bool sequence_parallel_;
   Parameter* weight_;
 };
 
@@ -82,12 +97,18 @@ class VocabParallelHead {
   VocabParallelHead(Parameter& weight, const Mesh& mesh, double softcap,
                     const kernels::KernelOptions& kernels);
 
-  /// hidden [s, b, h]; returns the logits of all columns, [s, b, vocabulary], on every rank.
+  /// hidden [s, b, h] in the sequence region; returns the logits of all columns, [s, b, vocabulary], on every
+  /// rank.
   at::Tensor logits(const at::Tensor& hidden) const;
   /// Cross entropy of each label, int64 [s, b], in nats; fp32 [s, b] on every rank.
   at::Tensor loss(const at::Tensor& hidden, const at::Tensor& labels) const;
 
  private:
+  at::Tensor to_tensor_region(const at::Tensor& hidden) const;
+  kernels::VocabularyShard shard() const;
+
+  Group group_;
+  bool sequence_parallel_;
   Parameter* weight_;
   double softcap_;
   kernels::KernelOptions kernels_;

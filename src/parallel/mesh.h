@@ -41,6 +41,9 @@ class Mesh {
   bool is_first_stage() const { return pipeline().rank() == 0; }
   bool is_last_stage() const { return pipeline().rank() == pipeline().size() - 1; }
 
+  /// Never on a tensor group of one rank.
+  bool sequence_parallel() const { return sizes_.sequence_parallel && tensor().size() > 1; }
+
   const LayoutSizes& sizes() const { return sizes_; }
   /// Null for the process alone.
   const std::shared_ptr<Communicator>& communicator() const { return communicator_; }

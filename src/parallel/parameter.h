@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,8 +43,8 @@ struct ParameterSpec {
   bool decay = true;
   /// Belongs to an expert: reduced over the expert data-parallel group.
   bool expert = false;
-  /// Held by every rank of the tensor-parallel group while each sees only a part of the sequence: its
-  /// gradient is a partial sum over that group.
+  /// Held by every rank of the tensor-parallel group while each sees only a part of the sequence, or of the
+  /// heads: its gradient is a partial sum over that group.
   bool sequence_parallel = false;
   /// A second copy of a parameter that another pipeline stage owns (tied output layer): not counted in norms,
   /// not saved.
@@ -75,6 +76,15 @@ class Parameter {
   void initialize(std::uint64_t seed, at::Tensor* float_copy = nullptr);
 
   kernels::Weight weight;
+
+  /// The weight for a forward pass, once it is complete.
+  const kernels::Weight& use() const {
+    if (before_use) before_use();
+    return weight;
+  }
+  /// Waits for whatever still brings parts of the weight here (the distributed optimizer's gathers); may be
+  /// empty.
+  std::function<void()> before_use;
 
  private:
   ParameterSpec spec_;

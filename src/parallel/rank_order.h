@@ -19,6 +19,8 @@ struct LayoutSizes {
   /// Ranks are numbered tensor-context-expert-pipeline-data instead of tensor-context-expert-data-pipeline,
   /// fastest first (`use_tp_pp_dp_mapping`).
   bool pipeline_before_data = false;
+  /// Between the tensor-parallel linears each rank of a tensor group holds its part of the tokens.
+  bool sequence_parallel = false;
 
   int data() const { return world / (tensor * context * pipeline); }
   int expert_tensor_or_tensor() const { return expert_tensor == 0 ? tensor : expert_tensor; }

@@ -67,7 +67,7 @@ std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, cons
 std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mesh& mesh) {
   std::vector<TensorPiece> result;
   for (const auto& parameter : parameters.all()) {
-    const bool replica = !is_primary(*parameter, mesh) || mesh.data().rank() > 0;
+    const bool replica = !is_primary(*parameter, mesh) || replication_group(*parameter, mesh).rank() > 0;
     auto pieces = tensor_pieces(*parameter, parameter->name(), parameter->weight.value, replica);
     std::move(pieces.begin(), pieces.end(), std::back_inserter(result));
   }
@@ -76,7 +76,12 @@ std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mes
 
 bool is_primary(const Parameter& parameter, const Mesh& mesh) {
   const ParameterSpec& spec = parameter.spec();
-  return !spec.shared_copy && (spec.shard.size > 1 || mesh.tensor().rank() == 0);
+  const Group& holders = spec.expert ? mesh.expert_tensor() : mesh.tensor();
+  return !spec.shared_copy && (spec.shard.size > 1 || holders.rank() == 0);
+}
+
+const Group& replication_group(const Parameter& parameter, const Mesh& mesh) {
+  return parameter.spec().expert ? mesh.expert_data() : mesh.data_context();
 }
 
 }  // namespace primus::parallel

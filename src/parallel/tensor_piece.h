@@ -46,4 +46,8 @@ std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mes
 /// that another rank of the tensor-parallel group holds too.
 bool is_primary(const Parameter& parameter, const Mesh& mesh);
 
+/// The ranks that hold the same part of a parameter for other samples or tokens: its gradient is reduced over
+/// them.
+const Group& replication_group(const Parameter& parameter, const Mesh& mesh);
+
 }  // namespace primus::parallel

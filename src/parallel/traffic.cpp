@@ -27,7 +27,7 @@ void Traffic::add(Collective collective, std::int64_t bytes, double seconds) {
   totals.seconds += seconds;
 }
 
-std::array<TrafficTotals, all_collectives.size()> Traffic::take() {
+TrafficAccount Traffic::take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(totals_, {});
 }

@@ -35,16 +35,19 @@ struct TrafficTotals {
   double seconds = 0;
 };
 
+/// The totals of each kind, in the order of `all_collectives`.
+using TrafficAccount = std::array<TrafficTotals, all_collectives.size()>;
+
 /// Account of this rank's communication. Safe to use from several threads.
 class Traffic {
  public:
   void add(Collective collective, std::int64_t bytes, double seconds);
   /// Totals since the last call, which start again at zero.
-  std::array<TrafficTotals, all_collectives.size()> take();
+  TrafficAccount take();
 
  private:
   std::mutex mutex_;
-  std::array<TrafficTotals, all_collectives.size()> totals_;
+  TrafficAccount totals_;
 };
 
 }  // namespace primus::parallel

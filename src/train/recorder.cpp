@@ -4,9 +4,28 @@
 
 namespace primus::train {
 
+namespace {
+
+/// Calls, bytes and seconds of each kind of collective that was used.
+nlohmann::ordered_json json_of(const parallel::TrafficAccount& account) {
+  nlohmann::ordered_json result = nlohmann::ordered_json::object();
+  for (const parallel::Collective kind : parallel::all_collectives) {
+    const parallel::TrafficTotals& totals = account[static_cast<std::size_t>(kind)];
+    if (totals.calls == 0) continue;
+    result[std::string(to_string(kind))] = {
+        {"calls", totals.calls}, {"bytes", totals.bytes}, {"seconds", totals.seconds}};
+  }
+  return result;
+}
+
+}  // namespace
+
 Recorder::Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory,
                    std::int64_t resume_at, int rank, Logger& logger)
-    : options_(options), logger_(logger), training_log_(options) {
+    : options_(options),
+      logger_(logger),
+      is_last_rank_(rank == options.average.world_size - 1),
+      training_log_(options) {
   if (rank == 0) metrics_.emplace(directory.metrics(), resume_at);
 }
 
@@ -26,6 +45,7 @@ void Recorder::iteration(const IterationRecord& record) {
     if (record.params_norm) line["params_norm"] = *record.params_norm;
     if (record.num_zeros) line["num_zeros"] = *record.num_zeros;
     if (record.skipped) line["skipped"] = true;
+    if (const auto traffic = json_of(record.traffic); !traffic.empty()) line["communication"] = traffic;
     metrics_->add(line);
   }
   const observe::IterationFacts facts{.iteration = record.iteration,
@@ -40,7 +60,8 @@ void Recorder::iteration(const IterationRecord& record) {
                                       .num_zeros = record.num_zeros,
                                       .params_norm = record.params_norm,
                                       .skipped = record.skipped};
-  if (const auto line = training_log_.add(facts, observe::now_text())) logger_.info(*line);
+  const auto line = training_log_.add(facts, observe::now_text());
+  if (line && is_last_rank_) logger_.info(*line);
   if (metrics_) show_progress(record, tokens_per_second);
 }
 
@@ -62,6 +83,7 @@ void Recorder::evaluation(std::int64_t iteration, const std::string& split, cons
   if (metrics_) {
     metrics_->add({{"iteration", iteration}, {"evaluation", split}, {"lm_loss", loss}, {"tokens", tokens}});
   }
+  if (!is_last_rank_) return;
   for (const std::string& line : observe::evaluation_lines(where, {{"lm loss", loss}})) logger_.info(line);
 }
 

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "observe/metrics_file.h"
 #include "observe/training_log.h"
+#include "parallel/traffic.h"
 #include "train/run_directory.h"
 
 namespace primus::train {
@@ -26,6 +27,8 @@ struct IterationRecord {
   double floating_point_operations = 0;
   std::optional<double> params_norm;
   std::optional<std::int64_t> num_zeros;
+  /// What this rank communicated since the last iteration.
+  parallel::TrafficAccount traffic = {};
   /// The batch was passed over (`iterations_to_skip`).
   bool skipped = false;
 };
@@ -34,8 +37,8 @@ struct IterationRecord {
 /// terminal.
 class Recorder {
  public:
-  /// `resume_at`: the iteration of the checkpoint the run continues from. Writes to the run directory only on
-  /// rank 0.
+  /// `resume_at`: the iteration of the checkpoint the run continues from. Rank 0 writes to the run directory,
+  /// and the last rank logs the training line, as the original does.
   Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory, std::int64_t resume_at,
            int rank, Logger& logger);
 
@@ -51,6 +54,7 @@ class Recorder {
 
   observe::TrainingLogOptions options_;
   Logger& logger_;
+  bool is_last_rank_;
   observe::TrainingLog training_log_;
   std::optional<observe::MetricsFile> metrics_;
   /// Smoothed, for the time left.

@@ -44,11 +44,18 @@ LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader
         settings.calculate_per_token_loss
             ? 1.0
             : 1.0 / (std::max(tokens, 1.0) * static_cast<double>(settings.num_microbatches));
+    if (m + 1 == settings.num_microbatches && settings.before_last_backward) settings.before_last_backward();
     (loss_sum * weight).backward();
     sums.loss += loss;
     sums.tokens += tokens;
   }
   return sums;
+}
+
+LossSums sum_over(const parallel::Group& group, const LossSums& sums) {
+  const at::Tensor both = at::tensor({sums.loss, sums.tokens}, at::kDouble);
+  group.all_reduce(both);
+  return {both[0].item<double>(), both[1].item<double>()};
 }
 
 LossSums forward_only(const model::GPTModel& model, data::DataLoader& loader, std::int64_t num_microbatches) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "data/loader.h"
 #include "model/gpt_model.h"
+#include "parallel/group.h"
 
 namespace primus::train {
 
@@ -25,6 +27,8 @@ struct StepSettings {
   /// See LoopSettings.
   bool calculate_per_token_loss = false;
   bool check_for_nan_in_loss = true;
+  /// Called before the backward pass that completes the gradients; may be empty.
+  std::function<void()> before_last_backward = {};
 };
 
 /// Runs forward and backward of this rank's micro-batches; gradients accumulate in the parameters' sinks.
@@ -33,6 +37,9 @@ struct StepSettings {
 /// NaN or Inf.
 LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader,
                           const StepSettings& settings);
+
+/// The sums over all ranks of a group, which read different samples.
+LossSums sum_over(const parallel::Group& group, const LossSums& sums);
 
 /// Runs forward alone, without dropout, on `num_microbatches` micro-batches.
 LossSums forward_only(const model::GPTModel& model, data::DataLoader& loader, std::int64_t num_microbatches);

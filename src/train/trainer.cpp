@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <chrono>
+#include <source_location>
 
 #include "checkpoint/writer.h"
 #include "config/experiment.h"
@@ -11,6 +12,7 @@
 #include "data/data_arguments.h"
 #include "data/loader.h"
 #include "model/flops.h"
+#include "optimizer/data_parallel_arguments.h"
 #include "optimizer/optimizer_config.h"
 #include "tokenizer/tokenizer_arguments.h"
 #include "train/recorder.h"
@@ -28,8 +30,17 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// What the experiment asks for and this engine does not have is refused before anything is made.
-LoopSettings checked_settings(const config::Arguments& arguments) {
+LoopSettings checked_settings(const config::Arguments& arguments, const parallel::LayoutSizes& sizes) {
   config::throw_if_any(arguments.unsupported());
+  const auto refuse = [](const Where& where, const char* name, int size) {
+    if (size == 1) return;
+    throw UserError(where, fmt::format("{} is {}: this axis cannot be trained with yet; use "
+                                       "tensor_model_parallel_size and data parallelism",
+                                       name, size));
+  };
+  refuse(arguments.where<"context_parallel_size">(), "context_parallel_size", sizes.context);
+  refuse(arguments.where<"pipeline_model_parallel_size">(), "pipeline_model_parallel_size", sizes.pipeline);
+  refuse(arguments.where<"expert_model_parallel_size">(), "expert_model_parallel_size", sizes.expert);
   return loop_settings_from(arguments);
 }
 
@@ -48,6 +59,10 @@ struct Trainer::State {
  private:
   std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, const std::string& type,
                                                 std::int64_t consumed) const;
+  /// For the log: what every rank would say alike is rank 0's to say.
+  void say(const std::string& text, const std::source_location& at = std::source_location::current()) const {
+    logger.log(mesh.world().rank() == 0 ? LogLevel::info : LogLevel::debug, text, at);
+  }
   void build_data();
   void report_model() const;
   void open_run_directory();
@@ -59,10 +74,11 @@ struct Trainer::State {
   void evaluate(const std::string& split, const std::string& where);
   void save();
   bool is_skipped(std::int64_t iteration) const;
+  Progress agreed_progress(Progress own) const;
 
   const config::Experiment& experiment;
   const config::Arguments& arguments;
-  const parallel::Mesh& mesh;
+  parallel::Mesh mesh;
   Logger& logger;
 
   RunDirectory directory;
@@ -74,7 +90,9 @@ struct Trainer::State {
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
 
   model::GPTModel model;
+  optimizer::DataParallelConfig data_parallel_config;
   optimizer::ParamAndGradBuffer buffer;
+  optimizer::DistributedDataParallel data_parallel;
   optimizer::Optimizer optimizer;
   optimizer::OptimizerParamScheduler scheduler;
   Trained trained;
@@ -96,6 +114,12 @@ std::vector<parallel::Parameter*> pointers_to(const parallel::ParameterSet& para
   return result;
 }
 
+std::int64_t elements_of(const parallel::ParameterSet& parameters) {
+  std::int64_t count = 0;
+  for (const auto& parameter : parameters.all()) count += parameter->local_numel();
+  return count;
+}
+
 }  // namespace
 
 Trainer::State::State(const config::Experiment& experiment_in, const parallel::Mesh& mesh_in,
@@ -105,7 +129,7 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       mesh(mesh_in),
       logger(logger_in),
       directory{experiment_in.root_directory},
-      settings(checked_settings(arguments)),
+      settings(checked_settings(arguments, mesh.sizes())),
       resume(resume_settings_from(arguments)),
       batch(settings.batch, mesh.data().size()),
       train_iters(iterations_of(settings, batch)),
@@ -114,11 +138,16 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       model(model::transformer_config_from(arguments, tokenizer->vocab_size()),
             model::ChunkSpec::whole(model::transformer_config_from(arguments, tokenizer->vocab_size())),
             mesh),
-      buffer(pointers_to(model.parameters()), {.data_parallel_size = mesh.data().size()}),
-      optimizer({&buffer}, optimizer::optimizer_config_from(arguments), mesh),
+      data_parallel_config(optimizer::data_parallel_config_from(arguments)),
+      buffer(pointers_to(model.parameters()),
+             optimizer::buffer_options_from(arguments, mesh.data_context().size(),
+                                            elements_of(model.parameters()))),
+      data_parallel({&buffer}, data_parallel_config, mesh),
+      optimizer({&buffer}, optimizer::optimizer_config_from(arguments), mesh,
+                optimizer::optimizer_shard(data_parallel_config, mesh)),
       scheduler(optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters)),
       trained{model, optimizer, scheduler, mesh} {
-  for (const std::string& line : arguments.without_effect()) logger.info(line);
+  for (const std::string& line : arguments.without_effect()) say(line);
   const auto plan = plan_load(resume, directory.checkpoints());
   if (plan) {
     for (const std::string& message : plan->messages) logger.warning(message);
@@ -162,10 +191,10 @@ void Trainer::State::build_data() {
 }
 
 void Trainer::State::report_model() const {
-  logger.info(fmt::format(
-      " > padded vocab (size: {}) with {} dummy tokens (new size: {})", model.config().vocab_size,
-      model.config().padded_vocab_size - model.config().vocab_size, model.config().padded_vocab_size));
-  logger.info(fmt::format("number of parameters: {}", model::parameter_count(model.config())));
+  say(fmt::format(" > padded vocab (size: {}) with {} dummy tokens (new size: {})", model.config().vocab_size,
+                  model.config().padded_vocab_size - model.config().vocab_size,
+                  model.config().padded_vocab_size));
+  say(fmt::format("number of parameters: {}", model::parameter_count(model.config())));
 }
 
 void Trainer::State::open_run_directory() {
@@ -211,15 +240,18 @@ void Trainer::State::train_iteration() {
   if (is_skipped(state.iteration + 1)) return skip_iteration(batch_size);
   const auto start = Clock::now();
   buffer.zero_gradients();
-  const LossSums sums =
-      forward_backward(model, *train_loader,
-                       {.iteration = state.iteration + 1,
-                        .num_microbatches = batch.num_microbatches(state.consumed_train_samples),
-                        .micro_batch_size = batch.micro_batch_size(),
-                        .data_parallel_rank = mesh.data().rank(),
-                        .data_parallel_size = mesh.data().size(),
-                        .calculate_per_token_loss = settings.calculate_per_token_loss,
-                        .check_for_nan_in_loss = settings.check_for_nan_in_loss});
+  const LossSums own_sums = forward_backward(
+      model, *train_loader,
+      {.iteration = state.iteration + 1,
+       .num_microbatches = batch.num_microbatches(state.consumed_train_samples),
+       .micro_batch_size = batch.micro_batch_size(),
+       .data_parallel_rank = mesh.data().rank(),
+       .data_parallel_size = mesh.data().size(),
+       .calculate_per_token_loss = settings.calculate_per_token_loss,
+       .check_for_nan_in_loss = settings.check_for_nan_in_loss,
+       .before_last_backward = [this] { data_parallel.start_last_backward(state.iteration + 1); }});
+  data_parallel.finish_gradients();
+  const LossSums sums = sum_over(mesh.data_context(), own_sums);
 
   IterationRecord record{.global_batch_size = batch_size, .lm_loss = sums.mean()};
   record.learning_rate = scheduler.learning_rate();
@@ -228,6 +260,7 @@ void Trainer::State::train_iteration() {
        .weight_decay = scheduler.weight_decay(),
        .gradient_scale = settings.calculate_per_token_loss ? 1.0 / std::max(sums.tokens, 1.0) : 1.0,
        .iteration = state.iteration + 1});
+  data_parallel.gather_weights();
   if (settings.log_num_zeros_in_grad) record.num_zeros = optimizer.num_zeros_in_grad();
   if (settings.log_params_norm) record.params_norm = optimizer.params_norm();
   scheduler.step(batch_size);
@@ -238,6 +271,7 @@ void Trainer::State::train_iteration() {
   record.consumed_samples = state.consumed_train_samples;
   record.skipped_samples = state.skipped_train_samples;
   record.seconds = seconds_since(start);
+  if (mesh.communicator()) record.traffic = mesh.communicator()->traffic().take();
   record.floating_point_operations =
       model::flops_per_iteration(model.config(), batch_size, settings.seq_length);
   recorder->iteration(record);
@@ -249,8 +283,9 @@ LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64
     return forward_only(model, *loader, dataset.size() / (batch.micro_batch_size() * mesh.data().size()));
   }
   const auto loader = make_loader(dataset, settings.dataloader_type, consumed);
-  return forward_only(model, *loader,
-                      settings.eval_iters * batch.num_microbatches(state.consumed_train_samples));
+  return sum_over(mesh.data_context(),
+                  forward_only(model, *loader,
+                               settings.eval_iters * batch.num_microbatches(state.consumed_train_samples)));
 }
 
 void Trainer::State::evaluate(const std::string& split, const std::string& where) {
@@ -266,17 +301,28 @@ void Trainer::State::evaluate(const std::string& split, const std::string& where
 }
 
 void Trainer::State::save() {
-  logger.info(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
-                          directory.checkpoints().string()));
+  data_parallel.wait_for_weights();
+  say(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
+                  directory.checkpoints().string()));
   save_checkpoint(
       directory.checkpoints(), state, trained,
       {.with_optimizer = !resume.no_save_optim, .tokenizer = tokenizer::tokenizer_options_from(arguments)});
-  logger.info(fmt::format("  successfully saved checkpoint from iteration {:7d} to {}", state.iteration,
-                          directory.checkpoints().string()));
-  if (resume.save_retain_interval && last_saved > 0 && last_saved != state.iteration) {
+  say(fmt::format("  successfully saved checkpoint from iteration {:7d} to {}", state.iteration,
+                  directory.checkpoints().string()));
+  if (mesh.world().rank() == 0 && resume.save_retain_interval && last_saved > 0 &&
+      last_saved != state.iteration) {
     checkpoint::prune(directory.checkpoints(), last_saved, *resume.save_retain_interval);
   }
   last_saved = state.iteration;
+}
+
+/// All ranks stop together: when one has received a signal, and by the clock that is ahead.
+Progress Trainer::State::agreed_progress(Progress own) const {
+  const at::Tensor both = at::tensor({static_cast<double>(own.signal), own.minutes}, at::kDouble);
+  mesh.world().all_reduce(both, parallel::Reduction::maximum);
+  own.signal = static_cast<int>(both[0].item<double>());
+  own.minutes = both[1].item<double>();
+  return own;
 }
 
 TrainResult Trainer::State::run() {
@@ -285,14 +331,16 @@ TrainResult Trainer::State::run() {
   const auto start = Clock::now();
   bool exit_early = false;
   while (!settings.skip_train && state.iteration < train_iters && !exit_early) {
+    if (mesh.communicator()) mesh.communicator()->heartbeat(fmt::format("iteration {}", state.iteration + 1));
     train_iteration();
     if (settings.eval_interval && state.iteration % *settings.eval_interval == 0 &&
         state.iteration < train_iters) {
       evaluate("valid", fmt::format("iteration {}", state.iteration));
     }
-    const StopDecision decision = decide_after_iteration(
-        stop,
-        {.iteration = state.iteration, .minutes = seconds_since(start) / 60, .signal = signals.received()});
+    const StopDecision decision =
+        decide_after_iteration(stop, agreed_progress({.iteration = state.iteration,
+                                                      .minutes = seconds_since(start) / 60,
+                                                      .signal = signals.received()}));
     if (decision.save) save();
     if (decision.exit) {
       logger.warning(decision.reason);

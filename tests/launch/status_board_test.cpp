@@ -18,7 +18,6 @@ TEST(StatusBoard, AChildsWordsOutliveIt) {
   const pid_t child = ::fork();
   if (child == 0) {
     StatusBoard mine = StatusBoard::attach(board.descriptor());
-    mine.set_patience(1, std::chrono::seconds(5));
     mine.add_progress(1);
     mine.say(1, "in all_reduce");
     ::kill(::getpid(), SIGKILL);
@@ -27,17 +26,17 @@ TEST(StatusBoard, AChildsWordsOutliveIt) {
   const RankStatus status = board.read(1);
   EXPECT_EQ(status.text, "in all_reduce");
   EXPECT_EQ(status.progress, 1u);
-  EXPECT_EQ(status.patience, std::chrono::seconds(5));
   EXPECT_LT(status.since, std::chrono::seconds(30));
   EXPECT_EQ(board.read(0).text, "");
 }
 
-TEST(StatusBoard, LongTextsAreCutAndClearForgets) {
+TEST(StatusBoard, LongTextsAreCutAndBlameStays) {
   StatusBoard board = StatusBoard::create(1);
   board.say(0, std::string(1000, 'x'));
   EXPECT_EQ(board.read(0).text, std::string(239, 'x'));
-  board.clear(0);
-  EXPECT_EQ(board.read(0).text, "");
+  EXPECT_FALSE(board.read(0).blames_others);
+  board.blame_others(0);
+  EXPECT_TRUE(board.read(0).blames_others);
 }
 
 TEST(StatusBoard, AReaderNeverSeesHalfAText) {

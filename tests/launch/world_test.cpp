@@ -10,7 +10,7 @@
 namespace primus::launch {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using Variables = std::map<std::string, std::string>;
 
 World world_of(const Variables& variables) {

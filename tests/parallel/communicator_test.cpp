@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "core/error.h"
-#include "tests/parallel/ranks.h"
+#include "tests/ranks.h"
 
 namespace primus::parallel {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "tests/parallel/ranks.h"
+#include "tests/ranks.h"
 
 namespace primus::parallel {
 namespace {

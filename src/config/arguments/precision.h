@@ -51,7 +51,7 @@ inline constexpr Argument precision_arguments[] = {
      "How fp8 scales are chosen: delayed, tensorwise, blockwise or mxfp8.",
      {.choices = "tensorwise|delayed|mxfp8|blockwise|custom"}},
     {"fp8_wgrad", boolean, "true", not_yet, "Compute weight gradients in fp8 too."},
-    {"grad_reduce_in_bf16", boolean, "false", not_yet, "Keep and reduce gradients in bf16."},
+    {"grad_reduce_in_bf16", boolean, "false", implemented, "Keep and reduce gradients in bf16."},
     {"hysteresis", integer, "2", not_yet, "Overflows in a row before the loss scale is lowered."},
     {"inference_rng_tracker", boolean, "false", not_yet, "Keep the random states of inference apart."},
     {"initial_loss_scale", number, "4294967296", not_yet, "Loss scale that dynamic scaling starts from."},

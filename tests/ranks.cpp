@@ -1,4 +1,4 @@
-#include "tests/parallel/ranks.h"
+#include "tests/ranks.h"
 
 #include <ATen/Parallel.h>
 #include <arpa/inet.h>

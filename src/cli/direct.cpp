@@ -1,0 +1,186 @@
+#include "launch/direct.h"
+
+#include <fcntl.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+#include "cli/commands.h"
+#include "core/error.h"
+#include "core/file.h"
+
+namespace primus::cli {
+
+namespace {
+
+/// What `direct` is told on the command line.
+struct Options {
+  launch::DirectOptions direct;
+  std::string file;
+  std::string log_file;
+  std::string show_ranks = "ends";
+  bool dry_run = false;
+  bool silent = false;
+};
+
+std::string default_log_file(int node, int nodes) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  char stamp[32];
+  std::strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", &parts);
+  return fmt::format("logs/log_{}{}.txt", stamp, nodes > 1 ? fmt::format("_node{}", node) : "");
+}
+
+/// Copies the ranks' lines: all into the log file, each with its rank, and those of the shown ranks to this
+/// process's own outputs.
+class Output {
+ public:
+  Output(const Options& options, const launch::SupervisorOptions& plan, const std::string& log_file)
+      : silent_(options.silent), path_(log_file) {
+    const int world = plan.nodes * plan.local_ranks;
+    all_ = options.show_ranks == "all";
+    if (options.show_ranks == "ends") {
+      shown_ = {0, world - 1};
+    } else if (!all_) {
+      std::string rest = options.show_ranks + ",";
+      for (std::size_t comma; (comma = rest.find(',')) != std::string::npos; rest.erase(0, comma + 1)) {
+        shown_.insert(launch::parse_number("--show_ranks", rest.substr(0, comma), 0, world - 1));
+      }
+    }
+    if (path_.has_parent_path()) make_directories(path_.parent_path());
+    file_ = open_for_writing(path_);
+  }
+
+  void line(int rank, bool is_error, std::string_view text) {
+    write_to_file(fmt::format("[{}] {}\n", rank, text));
+    if (!all_ && !shown_.contains(rank)) return;
+    if (silent_ && !is_error) return;
+    write_to(is_error ? stderr : stdout, fmt::format("{}\n", text));
+  }
+
+  void message(const std::string& text) {
+    const std::string whole = fmt::format("primus: {}\n", text);
+    write_to_file(whole);
+    write_to(stderr, whole);
+  }
+
+ private:
+  static void write_to(std::FILE* stream, const std::string& text) {
+    std::fputs(text.c_str(), stream);
+    std::fflush(stream);
+  }
+
+  /// A full disk must not end the training: the log file then just stops.
+  void write_to_file(const std::string& text) {
+    if (file_.valid() && ::write(file_.get(), text.data(), text.size()) < 0) file_.close();
+  }
+
+  bool silent_;
+  bool all_ = false;
+  std::set<int> shown_;
+  std::filesystem::path path_;
+  FileDescriptor file_;
+};
+
+void print_plan(const launch::SupervisorOptions& plan) {
+  for (int local = 0; local < plan.local_ranks; ++local) {
+    const launch::Command command = launch::command_of_rank(plan, local, plan.master_port);
+    std::vector<std::string> words = {"env"};
+    for (const auto& [name, value] : command.environment) words.push_back(fmt::format("{}={}", name, value));
+    words.insert(words.end(), command.words.begin(), command.words.end());
+    std::fputs((launch::shell_line(words) + "\n").c_str(), stdout);
+  }
+  if (plan.master_port == 0)
+    std::fputs("# MASTER_PORT=0 stands for a free port that is chosen at start\n", stdout);
+}
+
+void run_direct(Options options, const std::vector<std::string>& command) {
+  const launch::Environment environment = launch::process_environment();
+  const launch::LauncherFile file = launch::find_launcher_file(options.file, environment);
+  options.direct.command = {launch::this_program()};
+  options.direct.command.insert(options.direct.command.end(), command.begin(), command.end());
+  launch::SupervisorOptions plan = launch::plan_direct(options.direct, file, environment);
+  if (options.dry_run || file.flag("direct", "dry_run") || file.flag("main", "dry_run")) {
+    print_plan(plan);
+    return;
+  }
+  launch::run_patches(options.direct, file);
+  std::string log_file = options.log_file;
+  if (log_file.empty()) log_file = file.value("direct", "log_file").value_or("");
+  if (log_file.empty()) log_file = default_log_file(plan.node, plan.nodes);
+  Output output(options, plan, log_file);
+  plan.on_line = [&](int rank, bool is_error, std::string_view text) { output.line(rank, is_error, text); };
+  plan.on_message = [&](const std::string& text) { output.message(text); };
+  const int code = launch::supervise(plan);
+  if (code != 0) throw ExitCode(code);
+}
+
+void add_options(CLI::App& command, Options& options) {
+  launch::DirectOptions& direct = options.direct;
+  command.add_option("--config", options.file, "The launcher's own file (default ~/.primus.yaml)");
+  command.add_option("--nproc_per_node,--nproc-per-node", direct.local_ranks,
+                     "Ranks on this machine (GPUS_PER_NODE, else 1)");
+  command.add_option("--nnodes", direct.nodes, "Machines (NNODES, else 1)");
+  command.add_option("--node_rank,--node-rank", direct.node, "This machine's number (NODE_RANK, else 0)");
+  command.add_option("--master_addr,--master-addr", direct.master_address,
+                     "Address of the first machine (MASTER_ADDR, else localhost)");
+  command.add_option("--master_port,--master-port", direct.master_port,
+                     "Port of the rendezvous (MASTER_PORT, else a free one; on several machines 1234)");
+  command.add_flag("--single", direct.single, "Run one process");
+  command.add_option("--threads", direct.threads_per_rank, "CPU threads of each rank (else cores / ranks)")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--numa,!--no-numa", direct.numa, "Bind each rank to the cores of one NUMA node");
+  command
+      .add_option("--max_restarts,--max-restarts", direct.max_restarts,
+                  "Start the ranks again after a failure, so often")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--hang_timeout,--hang-timeout", direct.hang_timeout_seconds,
+                  "End the run when no rank has made progress for so many seconds")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--env", direct.env, "KEY=VALUE for the ranks, or a shell file to take variables from")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--patch", direct.patches, "Shell script to run first; status 2 means it had nothing to do")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--log_file,--log-file", options.log_file,
+                     "Receives the output of all ranks (default logs/log_DATE_TIME.txt)");
+  command.add_option("--show_ranks,--show-ranks", options.show_ranks,
+                     "Ranks whose output is shown: ends (first and last), all, or a list such as 0,3");
+  command.add_flag("--silent", options.silent, "Show only errors; the log file has everything");
+  command.add_flag("--debug", direct.debug, "Set PRIMUS_LOG_LEVEL=DEBUG");
+  command.add_flag("--dry-run,--dry_run", options.dry_run, "Print what would be run and stop");
+  command.add_option_function<std::string>(
+      "--script",
+      [](const std::string&) {
+        throw UserError("--script has no meaning here: what the ranks run is this program itself");
+      },
+      "Refused: the ranks run this program");
+}
+
+}  // namespace
+
+void add_direct(CLI::App& program, const std::vector<std::string>& words) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("direct", "Start and supervise the ranks of this machine");
+  command->footer(
+      "What follows, best after --, is the command that every rank runs: train pretrain --config ...");
+  command->prefix_command();
+  add_options(*command, *options);
+  command->callback([command, options, words] {
+    // Without "--" the command begins at the first word that is no option.
+    std::vector<std::string> ranks_command = command->remaining();
+    if (!words.empty()) ranks_command.insert(ranks_command.end(), words.begin() + 1, words.end());
+    run_direct(*options, ranks_command);
+  });
+}
+
+}  // namespace primus::cli

@@ -1,0 +1,281 @@
+// The equality grid: training in every layout of ranks gives the losses, gradient norms and parameters of one
+// process that reads the same global batches.
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "model/gpt_model.h"
+#include "optimizer/distributed_data_parallel.h"
+#include "optimizer/optimizer.h"
+#include "parallel/tensor_piece.h"
+#include "tests/model/tiny_config.h"
+#include "tests/ranks.h"
+
+namespace primus {
+namespace {
+
+using model::GPTModel;
+using model::TransformerConfig;
+using optimizer::DataParallelConfig;
+using parallel::Mesh;
+
+constexpr int steps = 20;
+constexpr std::int64_t sequence = 16;
+constexpr std::int64_t vocabulary = 64;
+
+/// One row of the grid.
+struct Layout {
+  std::string name;
+  TransformerConfig model;
+  int tensor = 1;
+  int data = 1;
+  bool sequence_parallel = false;
+  DataParallelConfig ddp = {};
+  std::int64_t bucket_size = 0;
+  /// Samples of the global batch, and of a micro-batch: accumulation is global / (micro · data).
+  std::int64_t global_batch = 8;
+  std::int64_t micro_batch = 1;
+  double tolerance = 2e-6;
+  double parameter_tolerance = 1e-5;
+};
+
+std::ostream& operator<<(std::ostream& out, const Layout& layout) { return out << layout.name; }
+
+/// What a run leaves behind.
+struct Trained {
+  std::vector<double> losses;
+  std::vector<double> norms;
+  std::unique_ptr<GPTModel> model;
+};
+
+/// Sample `index` of step `step`: tokens, labels and loss mask, [1, s] each, the same on every rank. The
+/// mask's density differs from sample to sample.
+struct Sample {
+  at::Tensor tokens;
+  at::Tensor labels;
+  at::Tensor mask;
+};
+
+Sample sample_of(std::int64_t step, std::int64_t index) {
+  const at::Tensor text =
+      (at::arange(sequence + 1, at::kLong) * 7919 + step * 104729 + index * 1299709).square().remainder(61);
+  const at::Tensor mask = at::arange(sequence, at::kLong).remainder(index % 3 + 2).ne(0).to(at::kFloat);
+  return {text.slice(0, 0, sequence).unsqueeze(0), text.slice(0, 1).unsqueeze(0), mask.unsqueeze(0)};
+}
+
+/// Loss of one micro-batch for backward; adds what is reported to `sum` and `tokens`.
+at::Tensor micro_batch_loss(const GPTModel& model, std::int64_t step, std::int64_t first, std::int64_t count,
+                            at::Tensor& sum, at::Tensor& tokens, bool per_token) {
+  std::vector<at::Tensor> inputs, labels, masks;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const Sample sample = sample_of(step, i);
+    inputs.push_back(sample.tokens);
+    labels.push_back(sample.labels);
+    masks.push_back(sample.mask);
+  }
+  const at::Tensor mask = at::cat(masks);
+  const at::Tensor losses = model.forward({.tokens = at::cat(inputs),
+                                           .labels = at::cat(labels),
+                                           .training = true,
+                                           .step = step,
+                                           .first_sample = first});
+  const at::Tensor total = (losses * mask).sum();
+  sum += total.detach().to(at::kDouble);
+  tokens += mask.sum().to(at::kDouble);
+  return per_token ? total : total / mask.sum();
+}
+
+Trained train(const Layout& layout, const Mesh& mesh) {
+  Trained result;
+  result.model = std::make_unique<GPTModel>(layout.model, model::ChunkSpec::whole(layout.model), mesh);
+  result.model->initialize();
+  std::vector<parallel::Parameter*> parameters;
+  for (const auto& parameter : result.model->parameters().all()) parameters.push_back(parameter.get());
+  const parallel::Group& data = mesh.data_context();
+  optimizer::ParamAndGradBuffer buffer(parameters, {layout.bucket_size, data.size()});
+  optimizer::DistributedDataParallel ddp({&buffer}, layout.ddp, mesh);
+  optimizer::Optimizer adam({&buffer}, {}, mesh, optimizer::optimizer_shard(layout.ddp, mesh));
+  const std::int64_t accumulation = layout.global_batch / (layout.micro_batch * data.size());
+  const bool per_token = layout.ddp.calculate_per_token_loss;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    buffer.zero_gradients();
+    at::Tensor sum = at::zeros({}, at::kDouble), tokens = at::zeros({}, at::kDouble);
+    for (std::int64_t m = 0; m < accumulation; ++m) {
+      const std::int64_t first = (m * data.size() + data.rank()) * layout.micro_batch;
+      if (m + 1 == accumulation) ddp.start_last_backward(step);
+      at::Tensor loss =
+          micro_batch_loss(*result.model, step, first, layout.micro_batch, sum, tokens, per_token);
+      if (!per_token) loss = loss / accumulation;
+      loss.backward();
+    }
+    ddp.finish_gradients();
+    const at::Tensor report = at::stack({sum, tokens});
+    data.all_reduce(report);
+    const double all_tokens = report[1].item<double>();
+    result.losses.push_back(report[0].item<double>() / all_tokens);
+    result.norms.push_back(adam.step({.learning_rate = 1e-3,
+                                      .weight_decay = 0.1,
+                                      .gradient_scale = per_token ? 1 / all_tokens : 1,
+                                      .iteration = step}));
+    ddp.gather_weights();
+  }
+  ddp.wait_for_weights();
+  return result;
+}
+
+double relative(double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-30); }
+
+/// Each rank holds slices of the reference's parameters.
+void compare_parameters(const GPTModel& sliced, const GPTModel& whole, const Mesh& mesh, double tolerance) {
+  for (const auto& piece : parallel::weight_pieces(sliced.parameters(), mesh)) {
+    at::Tensor expected = whole.parameters().find(piece.name)->weight.value.detach();
+    for (std::size_t d = 0; d < piece.offset.size(); ++d) {
+      expected = expected.narrow(static_cast<std::int64_t>(d), piece.offset[d], piece.extent[d]);
+    }
+    const double difference = (piece.data.detach() - expected).abs().max().item<double>();
+    EXPECT_LE(difference, tolerance) << piece.name;
+  }
+}
+
+class Training : public testing::TestWithParam<Layout> {};
+
+TEST_P(Training, EqualsOneProcess) {
+  const Layout& layout = GetParam();
+  parallel::run_ranks(layout.tensor * layout.data, [&layout](auto communicator) {
+    const Mesh mesh(communicator, {.world = layout.tensor * layout.data,
+                                   .tensor = layout.tensor,
+                                   .sequence_parallel = layout.sequence_parallel});
+    const Trained trained = train(layout, mesh);
+    Layout alone = layout;
+    alone.ddp = {.calculate_per_token_loss = layout.ddp.calculate_per_token_loss};
+    const Trained reference = train(alone, Mesh());
+    EXPECT_LT(reference.losses.back(), 0.9 * reference.losses.front()) << "nothing was learnt";
+    for (int step = 0; step < steps; ++step) {
+      EXPECT_LE(relative(trained.losses[step], reference.losses[step]), layout.tolerance) << "step " << step;
+      EXPECT_LE(relative(trained.norms[step], reference.norms[step]), layout.tolerance) << "step " << step;
+    }
+    compare_parameters(*trained.model, *reference.model, mesh, layout.parameter_tolerance);
+  });
+}
+
+TransformerConfig base(TransformerConfig config) {
+  config.padded_vocab_size = vocabulary;
+  config.vocab_size = vocabulary;
+  config.max_position_embeddings = sequence;
+  return config;
+}
+
+/// Eight heads, so that eight ranks can share them.
+TransformerConfig llama(bool tied = false) {
+  TransformerConfig config = base(model::tiny_llama());
+  config.num_layers = 2;
+  config.hidden_size = 32;
+  config.num_attention_heads = 8;
+  config.num_query_groups = 8;
+  config.kv_channels = 4;
+  config.rope.dim = 4;
+  config.ffn_hidden_size = 48;
+  config.untie_embeddings_and_output_weights = !tied;
+  return config;
+}
+
+TransformerConfig gpt2(bool tied = true) {
+  TransformerConfig config = base(model::tiny_gpt2());
+  config.num_layers = 2;
+  config.hidden_size = 32;
+  config.num_attention_heads = 8;
+  config.num_query_groups = 8;
+  config.kv_channels = 4;
+  config.ffn_hidden_size = 64;
+  config.untie_embeddings_and_output_weights = !tied;
+  return config;
+}
+
+std::vector<Layout> grid() {
+  const DataParallelConfig plain = {}, overlap = {.overlap_grad_reduce = true};
+  const DataParallelConfig zero = {.use_distributed_optimizer = true};
+  const DataParallelConfig zero_overlap = {
+      .overlap_grad_reduce = true, .use_distributed_optimizer = true, .overlap_param_gather = true};
+  DataParallelConfig tokens = {.calculate_per_token_loss = true};
+  DataParallelConfig zero_tokens = zero_overlap;
+  zero_tokens.calculate_per_token_loss = true;
+  TransformerConfig grouped = llama();
+  grouped.num_query_groups = 2;
+  TransformerConfig normed = llama();
+  normed.qk_layernorm = true;
+  TransformerConfig capped = llama(true);
+  capped.final_logit_softcapping = 5;
+  TransformerConfig dropout = gpt2();
+  dropout.hidden_dropout = dropout.attention_dropout = 0.1;
+  return {
+      {"llama_tp2", llama(), 2},
+      {"llama_tp4", llama(), 4},
+      {"llama_tp8", llama(), 8},
+      {"llama_tp2_sp", llama(), 2, 1, true},
+      {"llama_tp4_sp", llama(), 4, 1, true},
+      {"llama_tp8_sp", llama(), 8, 1, true},
+      {"llama_tied_tp2", llama(true), 2},
+      {"llama_tied_tp4_sp", llama(true), 4, 1, true},
+      {"llama_grouped_tp2_sp", grouped, 2, 1, true},
+      {"llama_qk_norm_tp2", normed, 2},
+      {"llama_qk_norm_tp2_sp_dp2", normed, 2, 2, true, zero_overlap},
+      {"llama_softcap_tp2_sp", capped, 2, 1, true},
+      {"llama_micro2_tp2", llama(), 2, 1, false, plain, 0, 8, 2},
+      {"llama_dp2", llama(), 1, 2},
+      {"llama_dp4", llama(), 1, 4},
+      {"llama_dp8", llama(), 1, 8},
+      {"llama_dp2_overlap", llama(), 1, 2, false, overlap, 3000},
+      {"llama_dp2_zero", llama(), 1, 2, false, zero},
+      {"llama_dp4_zero", llama(), 1, 4, false, zero, 5000},
+      {"llama_dp4_zero_overlap", llama(), 1, 4, false, zero_overlap, 2000},
+      {"llama_dp8_zero_overlap", llama(), 1, 8, false, zero_overlap, 1},
+      {"llama_dp2_per_token", llama(), 1, 2, false, tokens},
+      {"llama_dp4_per_token_zero", llama(), 1, 4, false, zero_tokens, 4000},
+      {"llama_tp2_per_token", llama(), 2, 1, true, tokens},
+      {"llama_dp2_no_accumulation", llama(), 1, 2, false, overlap, 3000, 2, 1},
+      {"llama_dp2_accumulation4", llama(), 1, 2, false, zero_overlap, 3000, 16, 2},
+      {"llama_tp2_dp2", llama(), 2, 2},
+      {"llama_tp2_sp_dp2_zero", llama(), 2, 2, true, zero_overlap, 2000},
+      {"llama_tp4_sp_dp2_zero", llama(), 4, 2, true, zero_overlap, 2000},
+      {"llama_tp2_sp_dp4_zero", llama(), 2, 4, true, zero_overlap, 2000},
+      {"gpt2_tp2", gpt2(), 2},
+      {"gpt2_tp4_sp", gpt2(), 4, 1, true},
+      {"gpt2_tp8_sp", gpt2(), 8, 1, true},
+      {"gpt2_untied_tp2_sp", gpt2(false), 2, 1, true},
+      {"gpt2_dp2_overlap", gpt2(), 1, 2, false, overlap, 2000},
+      {"gpt2_dp4_zero", gpt2(), 1, 4, false, zero_overlap, 2000},
+      {"gpt2_tp2_sp_dp2_zero", gpt2(), 2, 2, true, zero_overlap, 2000},
+      {"gpt2_dropout_dp2", dropout, 1, 2},
+      {"gpt2_dropout_tp2", dropout, 2},
+      {"gpt2_dropout_tp2_sp_dp2", dropout, 2, 2, true, zero_overlap},
+  };
+}
+
+/// Gradients that travel as bf16 are rounded to 8 bits; the weights stay fp32.
+std::vector<Layout> reduced_precision() {
+  DataParallelConfig wire = {.overlap_grad_reduce = true, .grad_reduce_in_bf16 = true};
+  DataParallelConfig zero_wire = wire;
+  zero_wire.use_distributed_optimizer = true;
+  std::vector<Layout> layouts = {{"llama_dp2_bf16_reduction", llama(), 1, 2, false, wire, 3000},
+                                 {"llama_dp4_bf16_reduction_zero", llama(), 1, 4, false, zero_wire, 3000}};
+  for (Layout layout : grid()) {
+    layout.name = "bf16_" + layout.name;
+    layout.model.params_dtype = at::kBFloat16;
+    layouts.push_back(layout);
+  }
+  for (Layout& layout : layouts) {
+    layout.tolerance = 2e-2;
+    layout.parameter_tolerance = 5e-2;
+  }
+  return layouts;
+}
+
+const auto name_of = [](const auto& info) { return info.param.name; };
+INSTANTIATE_TEST_SUITE_P(Grid, Training, testing::ValuesIn(grid()), name_of);
+INSTANTIATE_TEST_SUITE_P(ReducedPrecision, Training, testing::ValuesIn(reduced_precision()), name_of);
+
+}  // namespace
+}  // namespace primus
