@@ -35,6 +35,7 @@ std::int64_t now_ms() {
 struct StatusBoard::Slot {
   std::atomic<std::uint64_t> progress;
   std::atomic<std::int64_t> since_ms;
+  std::atomic<bool> blames_others;
   std::atomic<std::uint64_t> version;
   std::array<std::atomic<std::uint64_t>, text_words> text;
 };
@@ -89,12 +90,7 @@ void StatusBoard::say(int slot, std::string_view text) {
 
 void StatusBoard::add_progress(int slot) { at(slot).progress.fetch_add(1); }
 
-void StatusBoard::clear(int slot) {
-  // A process that was killed while writing leaves an odd version behind.
-  Slot& target = at(slot);
-  if (target.version.load() % 2 != 0) target.version.fetch_add(1);
-  say(slot, "");
-}
+void StatusBoard::blame_others(int slot) { at(slot).blames_others.store(true); }
 
 RankStatus StatusBoard::read(int slot) const {
   constexpr int attempts = 1000;
@@ -111,6 +107,7 @@ RankStatus StatusBoard::read(int slot) const {
   const char* text = reinterpret_cast<const char*>(words.data());
   status.text.assign(text, ::strnlen(text, text_bytes));
   status.progress = source.progress.load();
+  status.blames_others = source.blames_others.load();
   return status;
 }
 

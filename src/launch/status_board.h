@@ -18,6 +18,8 @@ struct RankStatus {
   std::string text;
   /// How long it has been doing it.
   std::chrono::milliseconds since{0};
+  /// It failed because another rank did: the cause is to be looked for there.
+  bool blames_others = false;
 };
 
 /// A page of memory that the local ranks share with their supervisor. Each rank writes what it is doing into
@@ -40,8 +42,7 @@ class StatusBoard {
   /// Texts longer than a slot holds (about 240 bytes) are cut.
   void say(int slot, std::string_view text);
   void add_progress(int slot);
-  /// Forgets what the slot's last process said: for a restart.
-  void clear(int slot);
+  void blame_others(int slot);
 
   RankStatus read(int slot) const;
 

@@ -35,6 +35,8 @@ using Clock = std::chrono::steady_clock;
 /// in that time. Together with the kill it stays well below five seconds.
 constexpr std::chrono::milliseconds grace{2000};
 constexpr std::chrono::milliseconds tick{200};
+/// How long to look for the rank at fault when one has ended that blames the others.
+constexpr std::chrono::milliseconds search{1000};
 constexpr std::size_t kept_lines = 12;
 constexpr int bad_input = 2;
 constexpr int killed_by_user = 128 + SIGKILL;
@@ -182,6 +184,8 @@ class Attempt {
   void ended(Rank& rank, int status);
   void handle_stop_requests();
   void check_for_hang();
+  void settle_on_victim();
+  void fail_because_of(const Rank& rank);
   void fail(const std::string& reason, const Rank* culprit, int code);
   std::string states_of_others(const Rank* culprit) const;
   void signal_all(int number) const;
@@ -196,6 +200,9 @@ class Attempt {
   int stop_requests_ = 0;
   int code_ = 0;
   std::optional<Clock::time_point> failed_at_;
+  /// The first rank that ended because another did, as it says.
+  const Rank* victim_ = nullptr;
+  Clock::time_point victim_at_;
   Clock::time_point started_ = Clock::now();
   Clock::time_point last_progress_ = Clock::now();
 };
@@ -280,9 +287,25 @@ void Attempt::ended(Rank& rank, int status) {
     code_ = exit_code_of(status);
     return;
   }
+  if (board_.read(static_cast<int>(&rank - ranks_.data())).blames_others) {
+    if (victim_ == nullptr) victim_at_ = Clock::now();
+    if (victim_ == nullptr) victim_ = &rank;
+    return;
+  }
+  fail_because_of(rank);
+}
+
+/// When nobody worse is found, the first that ended is named.
+void Attempt::settle_on_victim() {
+  if (failed_at_ || victim_ == nullptr) return;
+  if (Clock::now() - victim_at_ > search || all_ended()) fail_because_of(*victim_);
+}
+
+void Attempt::fail_because_of(const Rank& rank) {
   const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  fail(fmt::format("rank {} (pid {}) {} after {:.1f} s", rank.rank, rank.pid, describe_end(status), seconds),
-       &rank, exit_code_of(status));
+  fail(fmt::format("rank {} (pid {}) {} after {:.1f} s", rank.rank, rank.pid, describe_end(*rank.status),
+                   seconds),
+       &rank, exit_code_of(*rank.status));
 }
 
 void Attempt::fail(const std::string& reason, const Rank* culprit, int code) {
@@ -371,6 +394,7 @@ int Attempt::run() {
   while (!all_ended()) {
     wait_for_news();
     reap();
+    settle_on_victim();
     handle_stop_requests();
     check_for_hang();
     if (failed_at_ && Clock::now() - *failed_at_ > grace) signal_all(SIGKILL);

@@ -91,7 +91,8 @@ void DistributedDataParallel::reduce(std::size_t index, int number) {
   if (group.size() > 1 && config_.check_for_nan_in_grad) check_finite(buffer, bucket);
   const at::Tensor gradients = view_of(buffer.gradients(), bucket);
   // The batch is averaged over all its ranks; a group of experts' replicas has fewer of them.
-  if (!config_.calculate_per_token_loss) gradients.div_(mesh_.data_context().size());
+  const int ranks = mesh_.data_context().size();
+  if (ranks > 1 && !config_.calculate_per_token_loss) gradients.div_(ranks);
   if (group.size() == 1) return;
 
   Reduction reduction;

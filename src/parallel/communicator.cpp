@@ -214,6 +214,10 @@ void Communicator::heartbeat(const std::string& text) {
   publish();
 }
 
+void Communicator::blame_others() {
+  if (board_) board_->blame_others(board_slot_);
+}
+
 void Communicator::publish() {
   if (active_.empty()) {
     board_->say(board_slot_, last_text_);

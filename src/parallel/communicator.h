@@ -52,6 +52,9 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   /// Tells the supervisor that this rank lives and what it is at, e.g. "iteration 12".
   void heartbeat(const std::string& text);
 
+  /// Tells the supervisor that this rank fails because of another one.
+  void blame_others();
+
   /// Marks an operation that may take long, for as long as the returned object lives; the supervisor prints
   /// it when the run hangs.
   class Mark;

@@ -87,6 +87,7 @@ void Group::State::perform(Collective collective, std::int64_t bytes, const Oper
     operation();
   } catch (const std::exception& error) {
     const std::string_view what = error.what();
+    communicator->blame_others();
     throw Error(fmt::format("rank {}: {} failed after {:.1f} s, as another rank ended or hangs: {}",
                             communicator->world().rank, describe(collective, bytes),
                             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),

@@ -12,8 +12,8 @@
 namespace primus::launch {
 namespace {
 
-using ::testing::HasSubstr;
 using primus::testing::TemporaryDirectory;
+using ::testing::HasSubstr;
 using Variables = std::map<std::string, std::string>;
 
 Environment environment_of(const Variables& variables) {
@@ -23,7 +23,8 @@ Environment environment_of(const Variables& variables) {
   };
 }
 
-SupervisorOptions plan(DirectOptions options, const Variables& variables = {}, const LauncherFile& file = {}) {
+SupervisorOptions plan(DirectOptions options, const Variables& variables = {},
+                       const LauncherFile& file = {}) {
   options.command = {"primus-cli", "train"};
   return plan_direct(options, file, environment_of(variables));
 }
@@ -53,10 +54,8 @@ TEST(Direct, DefaultsToOneRankOnAFreePort) {
 }
 
 TEST(Direct, UnsetValuesComeFromTheSlurmJob) {
-  const Variables slurm = {{"SLURM_JOB_ID", "1"},
-                           {"SLURM_NNODES", "4"},
-                           {"SLURM_NODEID", "2"},
-                           {"SLURM_NODELIST", "gpu[3-6]"}};
+  const Variables slurm = {
+      {"SLURM_JOB_ID", "1"}, {"SLURM_NNODES", "4"}, {"SLURM_NODEID", "2"}, {"SLURM_NODELIST", "gpu[3-6]"}};
   const SupervisorOptions options = plan({}, slurm);
   EXPECT_EQ(options.nodes, 4);
   EXPECT_EQ(options.node, 2);
@@ -115,13 +114,15 @@ TEST(LauncherFile, SaysWhereItIsWrong) {
   EXPECT_THAT(error_of("direkt:\n  numa: true\n"), HasSubstr("launcher.yaml:1: unknown section 'direkt'"));
   EXPECT_THAT(error_of("direct:\n  numa: 3\n"), HasSubstr("launcher.yaml:2: 'numa' must be true or false"));
   EXPECT_THAT(error_of("direct:\n  numa: [\n"), HasSubstr("launcher.yaml:"));
-  EXPECT_THAT(error_of("direct:\n  nnodes: [1, 2]\n"), HasSubstr("launcher.yaml:2: 'nnodes' takes one value"));
+  EXPECT_THAT(error_of("direct:\n  nnodes: [1, 2]\n"),
+              HasSubstr("launcher.yaml:2: 'nnodes' takes one value"));
   EXPECT_THAT(error_of("3"), HasSubstr("expected the sections"));
 }
 
 TEST(LauncherFile, KeepsListsAndOrder) {
   const LauncherFile file = file_with(
-      "container:\n  options:\n    image: x\n    device: [/dev/kfd, /dev/dri]\n  debug: false\nslurm:\n  nodes: 2\n");
+      "container:\n  options:\n    image: x\n    device: [/dev/kfd, /dev/dri]\n  debug: false\nslurm:\n  "
+      "nodes: 2\n");
   EXPECT_THAT(file.values("container", "options.device"), ::testing::ElementsAre("/dev/kfd", "/dev/dri"));
   EXPECT_THAT(file.keys("container"), ::testing::ElementsAre("options.image", "options.device", "debug"));
 }

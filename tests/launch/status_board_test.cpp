@@ -30,12 +30,13 @@ TEST(StatusBoard, AChildsWordsOutliveIt) {
   EXPECT_EQ(board.read(0).text, "");
 }
 
-TEST(StatusBoard, LongTextsAreCutAndClearForgets) {
+TEST(StatusBoard, LongTextsAreCutAndBlameStays) {
   StatusBoard board = StatusBoard::create(1);
   board.say(0, std::string(1000, 'x'));
   EXPECT_EQ(board.read(0).text, std::string(239, 'x'));
-  board.clear(0);
-  EXPECT_EQ(board.read(0).text, "");
+  EXPECT_FALSE(board.read(0).blames_others);
+  board.blame_others(0);
+  EXPECT_TRUE(board.read(0).blames_others);
 }
 
 TEST(StatusBoard, AReaderNeverSeesHalfAText) {

@@ -16,9 +16,9 @@
 namespace primus::launch {
 namespace {
 
+using primus::testing::TemporaryDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using primus::testing::TemporaryDirectory;
 using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 using Clock = std::chrono::steady_clock;
@@ -87,18 +87,19 @@ TEST(Supervisor, RanksSeeTheirPlaceAndTheirShareOfTheCores) {
   options.environment["EXTRA"] = "a b";
   options.master_port = 77;
   options.threads_per_rank = 3;
-  const Record record = run(
-      "echo $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE $MASTER_ADDR $MASTER_PORT $OMP_NUM_THREADS $EXTRA",
-      options);
+  const Record record =
+      run("echo $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE $MASTER_ADDR $MASTER_PORT $OMP_NUM_THREADS "
+          "$EXTRA",
+          options);
   EXPECT_EQ(record.code, 0);
-  EXPECT_THAT(record.lines,
-              UnorderedElementsAre("2: 2 4 0 2 host 77 3 a b", "3: 3 4 1 2 host 77 3 a b"));
+  EXPECT_THAT(record.lines, UnorderedElementsAre("2: 2 4 0 2 host 77 3 a b", "3: 3 4 1 2 host 77 3 a b"));
 }
 
 TEST(Supervisor, ARankThatFailsEndsAllAndIsNamedWithItsLastLines) {
-  const Record record = run(
-      "if [ $RANK = 1 ]; then echo first; echo 'the reason' >&2; exit 3; fi; trap '' TERM; sleep 100; sleep 100",
-      {.local_ranks = 4});
+  const Record record =
+      run("if [ $RANK = 1 ]; then echo first; echo 'the reason' >&2; exit 3; fi; trap '' TERM; sleep 100; "
+          "sleep 100",
+          {.local_ranks = 4});
   EXPECT_EQ(record.code, 3);
   EXPECT_LT(record.seconds, 5);
   EXPECT_THAT(record.messages, AllOf(HasSubstr("rank 1 (pid "), HasSubstr(") exited with code 3 after "),
