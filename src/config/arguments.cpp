@@ -56,13 +56,23 @@ const std::vector<std::string>& argument_names() {
   return names;
 }
 
-Arguments::Arguments() : values_(argument_count), typed_(argument_count) {
-  for (std::size_t index = 0; index < argument_count; ++index) {
-    const Argument& argument = argument_at(index);
-    values_[index] = default_value(argument);
-    auto converted = convert(argument, values_[index]);
-    if (auto* typed = std::get_if<TypedValue>(&converted)) typed_[index] = std::move(*typed);
-  }
+Arguments::Arguments() {
+  // The table's defaults are read once: they are the same for every run.
+  struct Defaults {
+    std::vector<Value> values;
+    std::vector<TypedValue> typed;
+  };
+  static const Defaults defaults = [] {
+    Defaults all{std::vector<Value>(argument_count), std::vector<TypedValue>(argument_count)};
+    for (std::size_t index = 0; index < argument_count; ++index) {
+      all.values[index] = default_value(argument_at(index));
+      auto converted = convert(argument_at(index), all.values[index]);
+      if (auto* typed = std::get_if<TypedValue>(&converted)) all.typed[index] = std::move(*typed);
+    }
+    return all;
+  }();
+  values_ = defaults.values;
+  typed_ = defaults.typed;
 }
 
 Arguments Arguments::from(const Value& parameters, std::vector<Problem>& problems) {
