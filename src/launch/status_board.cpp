@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "core/error.h"
@@ -93,12 +94,12 @@ void StatusBoard::add_progress(int slot) { at(slot).progress.fetch_add(1); }
 void StatusBoard::blame_others(int slot) { at(slot).blames_others.store(true); }
 
 RankStatus StatusBoard::read(int slot) const {
-  constexpr int attempts = 1000;
+  constexpr std::int64_t patience_ms = 200;
   const Slot& source = at(slot);
   std::array<std::uint64_t, text_words> words{};
   RankStatus status;
   // Bounded, for the writer may have been killed half-way: then the mixed text is better than none.
-  for (int i = 0; i < attempts; ++i) {
+  for (const std::int64_t until = now_ms() + patience_ms; now_ms() < until; std::this_thread::yield()) {
     const std::uint64_t before = source.version.load();
     for (std::size_t w = 0; w < text_words; ++w) words[w] = source.text[w].load();
     status.since = std::chrono::milliseconds(now_ms() - source.since_ms.load());

@@ -99,7 +99,7 @@ class Validate(ProgramTest):
     def test_reports_every_broken_rule_with_its_place(self):
         broken = self.folder / "broken.yaml"
         broken.write_text(TINY.read_text().replace("seq_length: 256", "seq_length: 512")
-                          .replace("global_batch_size: 16", "global_batch_size: 17"))
+                          .replace("global_batch_size: 8", "global_batch_size: 17"))
         result = run("config", "validate", "--config", broken)
         self.assertEqual(result.returncode, 2)
         for text in ("broken.yaml:", "'max_position_embeddings'", "global batch size (17) is not divisible"):

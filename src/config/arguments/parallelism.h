@@ -48,7 +48,7 @@ inline constexpr Argument parallelism_arguments[] = {
      "Former tensor size of a separate encoder."},
     {"expert_model_parallel_size", integer, "1", implemented,
      "Ranks that the experts of a layer are spread over.", {.check = Check::positive}},
-    {"expert_tensor_parallel_size", integer, "null", not_yet,
+    {"expert_tensor_parallel_size", integer, "null", implemented,
      "Ranks that one expert is split over; null: tensor_model_parallel_size.",
      {.null = true, .check = Check::positive}},
     {"fake_process_group", boolean, "false", not_yet,
