@@ -77,7 +77,8 @@ class DistributedDataParallel {
   std::int64_t iteration_ = 0;
 };
 
-/// Which part of every bucket the optimizer of this rank updates: all of it without the distributed optimizer.
+/// Which part of every bucket the optimizer of this rank updates: all of it without the distributed
+/// optimizer.
 OptimizerShard optimizer_shard(const DataParallelConfig& config, const parallel::Mesh& mesh);
 
 }  // namespace primus::optimizer
