@@ -1,10 +1,13 @@
 """What the script tests share: running the program, tiny experiments, reading results."""
 
+import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -65,6 +68,65 @@ def start(*arguments, environment=None):
                             env={**ENVIRONMENT, **(environment or {})})
 
 
+def processes_with(variable, value):
+    """Process ids, by the variable RANK of each (None: it has none), of all whose environment has variable=value."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            entries = (folder / "environ").read_bytes().split(b"\0") if folder.name.isdigit() else []
+        except OSError:  # It has just ended, or belongs to somebody else.
+            continue
+        values = dict(entry.decode(errors="replace").partition("=")[::2] for entry in entries)
+        if values.get(variable) == value:
+            rank = values.get("RANK")
+            found[int(folder.name)] = None if rank is None else int(rank)
+    return found
+
+
+class Launched:
+    """A command that starts ranks, going on in the background, and all the processes that come from it."""
+
+    def __init__(self, folder, *words, environment=None):
+        self.mark = f"{os.getpid()}-{next(Launched.numbers)}"
+        self.log = Path(folder) / f"launched-{self.mark}.txt"
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                [str(word) for word in words], stdout=output, stderr=subprocess.STDOUT, cwd=folder,
+                env={**ENVIRONMENT, "PRIMUS_TEST_MARK": self.mark, **(environment or {})})
+
+    numbers = itertools.count()
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def ranks(self):
+        """Process ids by rank, of the ranks that are there now."""
+        mine = processes_with("PRIMUS_TEST_MARK", self.mark)
+        return {rank: pid for pid, rank in mine.items() if rank is not None and pid != self.process.pid}
+
+    def wait_for(self, condition, what, seconds=120):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{what} does not come true:\n{self.output()[-6000:]}")
+            time.sleep(0.005)
+
+    def end(self, seconds=120):
+        """Waits for the end; returns the exit code, and fails when a process is left over."""
+        try:
+            code = self.process.wait(timeout=seconds)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+        left = processes_with("PRIMUS_TEST_MARK", self.mark)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        if left:
+            raise AssertionError(f"processes are left over: {left}\n{self.output()[-6000:]}")
+        return code
+
+
 class Experiment:
     """A tiny experiment file in a folder of its own."""
 
@@ -83,6 +145,19 @@ class Experiment:
 
     def train(self, *overrides, **options):
         return run("train", "pretrain", "--config", self.config, *overrides, **options)
+
+    def launch(self, ranks, *overrides, options=(), environment=None):
+        """Starts `ranks` supervised ranks in the background."""
+        return Launched(self.folder, CLI, "direct", "--nproc_per_node", ranks, *options, "--", "train", "pretrain",
+                        "--config", self.config, *overrides, environment=environment)
+
+    def train_ranks(self, ranks, *overrides, **options):
+        return run("direct", "--nproc_per_node", ranks, "--", "train", "pretrain", "--config", self.config, *overrides,
+                   cwd=self.folder, **options)
+
+    @property
+    def checkpoints(self):
+        return self.root / "checkpoints"
 
     @property
     def metrics_file(self):

@@ -6,7 +6,9 @@
 
 #include <cstdio>
 #include <ctime>
+#include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -61,6 +63,7 @@ class Output {
     write_to_file(fmt::format("[{}] {}\n", rank, text));
     if (!all_ && !shown_.contains(rank)) return;
     if (silent_ && !is_error) return;
+    if (is_error && was_said_by_another(rank, text)) return;
     write_to(is_error ? stderr : stdout, fmt::format("{}\n", text));
   }
 
@@ -71,6 +74,18 @@ class Output {
   }
 
  private:
+  /// What is wrong with the input every rank finds, and says, by itself: a reader needs it once.
+  bool was_said_by_another(int rank, std::string_view text) {
+    constexpr std::size_t kept = 100;
+    const auto [found, is_new] = said_.emplace(text, rank);
+    if (is_new) order_.push_back(found);
+    if (order_.size() > kept) {
+      said_.erase(order_.front());
+      order_.pop_front();
+    }
+    return !is_new && found->second != rank;
+  }
+
   static void write_to(std::FILE* stream, const std::string& text) {
     std::fputs(text.c_str(), stream);
     std::fflush(stream);
@@ -84,6 +99,9 @@ class Output {
   bool silent_;
   bool all_ = false;
   std::set<int> shown_;
+  /// The last lines of error output and who said each first.
+  std::map<std::string, int> said_;
+  std::deque<std::map<std::string, int>::iterator> order_;
   std::filesystem::path path_;
   FileDescriptor file_;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/config_options.h"
@@ -19,50 +20,83 @@ constexpr std::array columns = {GroupKind::tensor,     GroupKind::context,      
                                 GroupKind::pipeline,   GroupKind::expert_tensor, GroupKind::expert,
                                 GroupKind::expert_data};
 
-/// The rank's place in its group of a kind.
-int place_in(const std::vector<std::vector<int>>& groups, int rank) {
-  for (const auto& group : groups) {
-    const auto found = std::find(group.begin(), group.end(), rank);
-    if (found != group.end()) return static_cast<int>(found - group.begin());
+/// Of every rank, its places in the groups of `columns`.
+std::vector<std::array<int, columns.size()>> places_of(const parallel::LayoutSizes& sizes) {
+  std::vector<std::array<int, columns.size()>> places(sizes.world);
+  for (std::size_t column = 0; column < columns.size(); ++column) {
+    for (const auto& group : parallel::groups_of(columns[column], sizes)) {
+      for (std::size_t place = 0; place < group.size(); ++place) {
+        places[group[place]][column] = static_cast<int>(place);
+      }
+    }
   }
-  return 0;
+  return places;
 }
 
 std::string table_of_places(const parallel::LayoutSizes& sizes) {
   std::string text = "rank";
-  std::vector<std::vector<std::vector<int>>> groups;
-  for (const GroupKind kind : columns) {
-    text += fmt::format(" {:>5}", parallel::to_string(kind));
-    groups.push_back(parallel::groups_of(kind, sizes));
-  }
+  for (const GroupKind kind : columns) text += fmt::format(" {:>5}", parallel::to_string(kind));
   text += "\n";
-  for (int rank = 0; rank < sizes.world; ++rank) {
+  const auto places = places_of(sizes);
+  for (std::size_t rank = 0; rank < places.size(); ++rank) {
     text += fmt::format("{:>4}", rank);
-    for (const auto& kind : groups) text += fmt::format(" {:>5}", place_in(kind, rank));
+    for (const int place : places[rank]) text += fmt::format(" {:>5}", place);
     text += "\n";
   }
   return text;
 }
 
+std::string text_of(const std::vector<std::vector<int>>& groups) {
+  const auto is_alone = [](const std::vector<int>& group) { return group.size() == 1; };
+  if (std::all_of(groups.begin(), groups.end(), is_alone)) return "each rank alone";
+  std::vector<std::string> texts;
+  for (const auto& group : groups) texts.push_back(fmt::format("{}", fmt::join(group, " ")));
+  return fmt::format("{}", fmt::join(texts, " | "));
+}
+
 std::string list_of_groups(const parallel::LayoutSizes& sizes) {
   std::string text;
   for (const GroupKind kind : parallel::all_group_kinds) {
-    text += fmt::format("{:<10} {}\n", parallel::to_string(kind), parallel::describe(kind));
-    for (const auto& group : parallel::groups_of(kind, sizes)) {
-      text += fmt::format("    {}\n", fmt::join(group, " "));
-    }
+    text += fmt::format("{:<10} {}\n    {}\n", parallel::to_string(kind), parallel::describe(kind),
+                        text_of(parallel::groups_of(kind, sizes)));
   }
   return text;
 }
 
-void show(const config::ResolveRequest& request, int world) {
-  const config::Experiment experiment = config::resolve(request);
-  const parallel::LayoutSizes sizes = parallel::layout_sizes_from(experiment.arguments, world);
-  const std::string text = fmt::format(
+std::string for_people(const parallel::LayoutSizes& sizes) {
+  return fmt::format(
       "{} ranks: tensor {}, context {}, data {}, pipeline {}; experts: tensor {}, expert {}, data {}\n\n"
       "Each rank's place in its groups:\n{}\nGroups:\n{}",
       sizes.world, sizes.tensor, sizes.context, sizes.data(), sizes.pipeline, sizes.expert_tensor_or_tensor(),
       sizes.expert, sizes.expert_data(), table_of_places(sizes), list_of_groups(sizes));
+}
+
+nlohmann::ordered_json for_programs(const parallel::LayoutSizes& sizes) {
+  nlohmann::ordered_json groups, ranks;
+  for (const GroupKind kind : parallel::all_group_kinds) {
+    groups[std::string(parallel::to_string(kind))] = parallel::groups_of(kind, sizes);
+  }
+  const auto places = places_of(sizes);
+  for (std::size_t rank = 0; rank < places.size(); ++rank) {
+    nlohmann::ordered_json place;
+    for (std::size_t column = 0; column < columns.size(); ++column) {
+      place[std::string(parallel::to_string(columns[column]))] = places[rank][column];
+    }
+    ranks.push_back({{"rank", rank}, {"place", place}});
+  }
+  return {{"world_size", sizes.world}, {"ranks", ranks}, {"groups", groups}};
+}
+
+struct ShowOptions {
+  std::shared_ptr<ConfigOptions> config;
+  int world = 1;
+  bool json = false;
+};
+
+void show(const ShowOptions& options, const std::vector<std::string>& tokens) {
+  const config::Experiment experiment = config::resolve(options.config->request(tokens));
+  const parallel::LayoutSizes sizes = parallel::layout_sizes_from(experiment.arguments, options.world);
+  const std::string text = options.json ? for_programs(sizes).dump() + "\n" : for_people(sizes);
   std::fputs(text.c_str(), stdout);
 }
 
@@ -72,12 +106,14 @@ void add_parallel(CLI::App& program) {
   CLI::App* command = program.add_subcommand("parallel", "Look at how ranks are divided");
   command->require_subcommand(1);
   CLI::App* shown = command->add_subcommand("show", "Print who is where, and in which groups");
-  auto options = add_config_options(*shown);
-  auto world = std::make_shared<int>(1);
-  shown->add_option("--world_size,--world-size", *world, "Number of ranks")
+  constexpr int most_ranks = 1'000'000;
+  auto options = std::make_shared<ShowOptions>();
+  options->config = add_config_options(*shown);
+  shown->add_option("--world_size,--world-size", options->world, "Number of ranks")
       ->required()
-      ->check(CLI::PositiveNumber);
-  shown->callback([shown, options, world] { show(options->request(shown->remaining()), *world); });
+      ->check(CLI::Range(1, most_ranks));
+  shown->add_flag("--json", options->json, "Print one JSON object");
+  shown->callback([shown, options] { show(*options, shown->remaining()); });
 }
 
 }  // namespace primus::cli

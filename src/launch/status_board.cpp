@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
-#include <thread>
 #include <utility>
 
 #include "core/error.h"
@@ -30,15 +29,20 @@ std::int64_t now_ms() {
 
 }  // namespace
 
-/// Written with a sequence lock: `version` is odd while the writer is at work, and a reader that saw it
-/// change reads again. Everything is atomic, so that a torn read is impossible in the language's eyes as
-/// well.
+/// The writer prepares the text that is not shown and then shows it by counting `version` up, so one complete
+/// text is there at every moment, also when the writer is stopped or killed half-way. A reader that saw the
+/// version change read a text that was perhaps being replaced, and reads again. Everything is atomic, so that
+/// a torn read is impossible in the language's eyes as well.
 struct StatusBoard::Slot {
+  struct Text {
+    std::atomic<std::int64_t> since_ms;
+    std::array<std::atomic<std::uint64_t>, text_words> words;
+  };
   std::atomic<std::uint64_t> progress;
-  std::atomic<std::int64_t> since_ms;
   std::atomic<bool> blames_others;
+  /// Its lowest bit selects the text that is shown.
   std::atomic<std::uint64_t> version;
-  std::array<std::atomic<std::uint64_t>, text_words> text;
+  std::array<Text, 2> texts;
 };
 
 StatusBoard::StatusBoard(FileDescriptor file, int slots) : file_(std::move(file)), slots_(slots) {
@@ -83,10 +87,11 @@ void StatusBoard::say(int slot, std::string_view text) {
   std::array<std::uint64_t, text_words> words{};
   std::memcpy(words.data(), text.data(), std::min(text.size(), text_bytes - 1));
   Slot& target = at(slot);
-  target.version.fetch_add(1);
-  for (std::size_t i = 0; i < text_words; ++i) target.text[i].store(words[i]);
-  target.since_ms.store(now_ms());
-  target.version.fetch_add(1);
+  const std::uint64_t next = target.version.load() + 1;
+  Slot::Text& hidden = target.texts[next % 2];
+  for (std::size_t i = 0; i < text_words; ++i) hidden.words[i].store(words[i]);
+  hidden.since_ms.store(now_ms());
+  target.version.store(next);
 }
 
 void StatusBoard::add_progress(int slot) { at(slot).progress.fetch_add(1); }
@@ -94,16 +99,15 @@ void StatusBoard::add_progress(int slot) { at(slot).progress.fetch_add(1); }
 void StatusBoard::blame_others(int slot) { at(slot).blames_others.store(true); }
 
 RankStatus StatusBoard::read(int slot) const {
-  constexpr std::int64_t patience_ms = 200;
   const Slot& source = at(slot);
   std::array<std::uint64_t, text_words> words{};
   RankStatus status;
-  // Bounded, for the writer may have been killed half-way: then the mixed text is better than none.
-  for (const std::int64_t until = now_ms() + patience_ms; now_ms() < until; std::this_thread::yield()) {
-    const std::uint64_t before = source.version.load();
-    for (std::size_t w = 0; w < text_words; ++w) words[w] = source.text[w].load();
-    status.since = std::chrono::milliseconds(now_ms() - source.since_ms.load());
-    if (before % 2 == 0 && source.version.load() == before) break;
+  for (std::uint64_t before = source.version.load(), after = before;; before = after) {
+    const Slot::Text& shown = source.texts[before % 2];
+    for (std::size_t w = 0; w < text_words; ++w) words[w] = shown.words[w].load();
+    status.since = std::chrono::milliseconds(now_ms() - shown.since_ms.load());
+    after = source.version.load();
+    if (after == before) break;
   }
   const char* text = reinterpret_cast<const char*>(words.data());
   status.text.assign(text, ::strnlen(text, text_bytes));

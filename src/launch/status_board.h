@@ -24,7 +24,8 @@ struct RankStatus {
 
 /// A page of memory that the local ranks share with their supervisor. Each rank writes what it is doing into
 /// its slot, which costs well under a microsecond, and the supervisor can read it even when the rank is
-/// stopped, stuck or dead. One writer per slot at a time; readers never block the writer.
+/// stopped, stuck or dead, even in the middle of writing. One writer per slot at a time; readers never block
+/// the writer.
 class StatusBoard {
  public:
   /// A board of this process's making, inherited by its children through `descriptor()`.

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -24,6 +25,7 @@
 #include "launch/cpus.h"
 #include "launch/process.h"
 #include "launch/status_board.h"
+#include "launch/world.h"
 
 namespace primus::launch {
 
@@ -162,10 +164,11 @@ std::vector<pid_t> children_of_this_process() {
 /// One start of all local ranks, until none is left.
 class Attempt {
  public:
-  Attempt(const SupervisorOptions& options, SignalQueue& signals, int restarts)
+  Attempt(const SupervisorOptions& options, SignalQueue& signals, int restarts, std::int64_t run_began)
       : options_(options),
         signals_(signals),
         restarts_(restarts),
+        run_began_(run_began),
         board_(StatusBoard::create(options.local_ranks)) {}
   ~Attempt() { kill_everything(); }
   Attempt(const Attempt&) = delete;
@@ -195,6 +198,7 @@ class Attempt {
   const SupervisorOptions& options_;
   SignalQueue& signals_;
   int restarts_;
+  std::int64_t run_began_;
   StatusBoard board_;
   std::vector<Rank> ranks_;
   int stop_requests_ = 0;
@@ -210,7 +214,8 @@ class Attempt {
 Command Attempt::command_of(int local_rank, const Listener& listener) const {
   const bool holds_port = listener.file.valid();
   Command command = command_of_rank(options_, local_rank, holds_port ? listener.port : options_.master_port);
-  command.environment["PRIMUS_RESTART_COUNT"] = std::to_string(restarts_);
+  command.environment[restart_count_variable] = std::to_string(restarts_);
+  command.environment[run_began_variable] = std::to_string(run_began_);
   command.environment[status_board_variable] = fmt::format("{}:{}", board_.descriptor(), local_rank);
   if (holds_port && command.environment["RANK"] == "0") {
     command.inherited_descriptor = listener.file.get();
@@ -283,7 +288,8 @@ void Attempt::ended(Rank& rank, int status) {
   }
   rank.status = status;
   if (status == 0 || failed_at_) return;
-  if (stop_requests_ > 0) {
+  // The signal that asks for the end ends a rank that has not begun to train.
+  if (stop_requests_ > 0 && WIFSIGNALED(status)) {
     code_ = exit_code_of(status);
     return;
   }
@@ -314,7 +320,8 @@ void Attempt::fail(const std::string& reason, const Rank* culprit, int code) {
     message += fmt::format("\n  last lines of rank {}:", culprit->rank);
     for (const std::string& line : culprit->last_lines) message += "\n    " + line;
   }
-  message += states_of_others(culprit);
+  // Of bad input the reason is enough.
+  if (code != bad_input) message += states_of_others(culprit);
   options_.on_message(message);
   code_ = code;
   failed_at_ = Clock::now();
@@ -425,8 +432,9 @@ Command command_of_rank(const SupervisorOptions& options, int local_rank, int po
 int supervise(const SupervisorOptions& options) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   SignalQueue signals;
+  const std::int64_t run_began = std::time(nullptr);
   for (int restarts = 0;; ++restarts) {
-    Attempt attempt(options, signals, restarts);
+    Attempt attempt(options, signals, restarts, run_began);
     const int code = attempt.run();
     if (code == 0 || code == bad_input || attempt.stopped_by_user()) return code;
     if (restarts == options.max_restarts) return code;

@@ -29,7 +29,7 @@ struct SupervisorOptions {
   bool bind_to_numa = false;
   /// The run is ended when no rank has made progress (a collective, an iteration) for so long; 0: never.
   std::chrono::milliseconds hang_timeout{0};
-  /// How often the ranks are started again after a failure; each start sees PRIMUS_RESTART_COUNT.
+  /// How often the ranks are started again after a failure; each start sees it in its World.
   int max_restarts = 0;
   /// Receives every line of a rank's output without its newline.
   std::function<void(int rank, bool is_error, std::string_view line)> on_line;

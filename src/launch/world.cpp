@@ -113,6 +113,10 @@ World read_world(const Names& names, const Reader& reader) {
   }
   world.master_address = reader.text("MASTER_ADDR").value_or("");
   if (world.master_address.empty()) world.master_address = default_address(world, reader);
+  if (reader.number_or(restart_count_variable, 0, 0, highest) > 0) {
+    const std::chrono::seconds began(reader.number_or(run_began_variable, 0, 0, highest));
+    world.restarted_run_began = std::chrono::system_clock::time_point(began);
+  }
   world.master_port =
       reader.has("MASTER_PORT") ? reader.number("MASTER_PORT", 1, highest_port) : default_port(world, reader);
   return world;

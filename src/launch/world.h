@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,7 +24,13 @@ struct World {
   std::string master_address = "127.0.0.1";
   int master_port = 1234;
   Starter starter = Starter::nobody;
+  /// Set when our launcher has started the run again after a failure: when it started it first.
+  std::optional<std::chrono::system_clock::time_point> restarted_run_began;
 };
+
+/// The variables that tell a rank of its restart: the count, and the first start in seconds since 1970.
+inline constexpr const char* restart_count_variable = "PRIMUS_RESTART_COUNT";
+inline constexpr const char* run_began_variable = "PRIMUS_RUN_BEGAN";
 
 /// How variables are looked up; tests pass a map.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;

@@ -167,8 +167,13 @@ double Optimizer::sum_over_ranks(double dense, double expert) const {
     if (sharded_) replicas.all_reduce(total);
     return total.item<double>();
   };
-  return sum(dense, mesh_.model(), mesh_.data_context()) +
-         sum(expert, mesh_.group(parallel::GroupKind::expert_model), mesh_.expert_data());
+  const parallel::Group &model = mesh_.model(), &replicas = mesh_.data_context();
+  const parallel::Group& expert_model = mesh_.group(parallel::GroupKind::expert_model);
+  const parallel::Group& expert_replicas = mesh_.expert_data();
+  if (model.ranks() == expert_model.ranks() && replicas.ranks() == expert_replicas.ranks()) {
+    return sum(dense + expert, model, replicas);
+  }
+  return sum(dense, model, replicas) + sum(expert, expert_model, expert_replicas);
 }
 
 void Optimizer::check_finite(const std::vector<double>& sums, std::int64_t iteration) const {

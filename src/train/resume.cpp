@@ -21,15 +21,23 @@ std::vector<parallel::TensorPiece> all_pieces(const Trained& trained, bool with_
   return pieces;
 }
 
+/// Whether the run has saved since it began, and was started again after that.
+bool saved_before_restart(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
+  if (!settings.restarted_run_began) return false;
+  std::error_code missing;
+  const auto saved = std::filesystem::last_write_time(checkpoint::tracker_file(own_folder), missing);
+  return !missing && std::chrono::file_clock::to_sys(saved) >= *settings.restarted_run_began;
+}
+
 std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
-  if (!settings.auto_continue_train) return std::nullopt;
+  if (!settings.auto_continue_train && !saved_before_restart(settings, own_folder)) return std::nullopt;
   const auto location = checkpoint::find_checkpoint(own_folder);
   if (!location) return std::nullopt;
   LoadPlan plan{.directory = location->path};
-  plan.messages = {fmt::format("continues from {} [auto_continue_train]", location->path.string())};
-  if (settings.finetune) plan.messages.emplace_back("finetune is set to false [auto_continue_train]");
-  if (settings.no_load_optim)
-    plan.messages.emplace_back("no_load_optim is set to false [auto_continue_train]");
+  const char* why = settings.auto_continue_train ? "auto_continue_train" : "restarted";
+  plan.messages = {fmt::format("continues from {} [{}]", location->path.string(), why)};
+  if (settings.finetune) plan.messages.push_back(fmt::format("finetune is set to false [{}]", why));
+  if (settings.no_load_optim) plan.messages.push_back(fmt::format("no_load_optim is set to false [{}]", why));
   return plan;
 }
 

@@ -33,8 +33,9 @@ struct LoadPlan {
 };
 
 /// Primus' rules: with `auto_continue_train` a checkpoint in the run's own folder comes first and is
-/// continued; otherwise `load` is taken, and restarts at iteration 0 with `finetune`. Nullopt: the run starts
-/// from random weights. Throws UserError when a checkpoint that must be there is not.
+/// continued, and so does a run that was started again from its own; otherwise `load` is taken, and restarts
+/// at iteration 0 with `finetune`. Nullopt: the run starts from random weights. Throws UserError when a
+/// checkpoint that must be there is not.
 std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::filesystem::path& own_folder);
 
 /// The training state that checkpoints hold.

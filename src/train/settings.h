@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -58,6 +59,9 @@ struct ResumeSettings {
   bool finetune = false;
   bool no_load_optim = false;
   bool exit_on_missing_checkpoint = false;
+  /// Set when the launcher has started the run again after a failure: when it began. Then it continues from
+  /// what it has saved since, whatever the other settings say.
+  std::optional<std::chrono::system_clock::time_point> restarted_run_began;
 };
 
 /// Throw UserError naming the argument and its place when values make no sense.

@@ -60,8 +60,9 @@ struct Trainer::State {
   std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, const std::string& type,
                                                 std::int64_t consumed) const;
   /// For the log: what every rank would say alike is rank 0's to say.
-  void say(const std::string& text, const std::source_location& at = std::source_location::current()) const {
-    logger.log(mesh.world().rank() == 0 ? LogLevel::info : LogLevel::debug, text, at);
+  void say(const std::string& text, LogLevel level = LogLevel::info,
+           const std::source_location& at = std::source_location::current()) const {
+    logger.log(mesh.world().rank() == 0 ? level : LogLevel::debug, text, at);
   }
   void build_data();
   void report_model() const;
@@ -148,9 +149,10 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       scheduler(optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters)),
       trained{model, optimizer, scheduler, mesh} {
   for (const std::string& line : arguments.without_effect()) say(line);
+  if (mesh.communicator()) resume.restarted_run_began = mesh.communicator()->world().restarted_run_began;
   const auto plan = plan_load(resume, directory.checkpoints());
   if (plan) {
-    for (const std::string& message : plan->messages) logger.warning(message);
+    for (const std::string& message : plan->messages) say(message, LogLevel::warning);
     state = load_checkpoint(*plan, trained);
     if (!plan->weights_only) last_saved = state.iteration;
   } else {
@@ -280,7 +282,9 @@ void Trainer::State::train_iteration() {
 LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const {
   if (settings.full_validation) {
     const auto loader = make_loader(dataset, "single", 0);
-    return forward_only(model, *loader, dataset.size() / (batch.micro_batch_size() * mesh.data().size()));
+    return sum_over(
+        mesh.data_context(),
+        forward_only(model, *loader, dataset.size() / (batch.micro_batch_size() * mesh.data().size())));
   }
   const auto loader = make_loader(dataset, settings.dataloader_type, consumed);
   return sum_over(mesh.data_context(),
@@ -343,7 +347,7 @@ TrainResult Trainer::State::run() {
                                                       .signal = signals.received()}));
     if (decision.save) save();
     if (decision.exit) {
-      logger.warning(decision.reason);
+      say(decision.reason, LogLevel::warning);
       exit_early = true;
     }
   }

@@ -46,6 +46,19 @@ TEST_F(Resume, TheRunsOwnCheckpointComesFirstAndIsContinued) {
   EXPECT_THAT(plan->messages, ::testing::Contains(HasSubstr("[auto_continue_train]")));
 }
 
+TEST_F(Resume, ARestartedRunContinuesFromWhatItHasSavedButNotFromAnOlderRun) {
+  using std::chrono::hours;
+  pretend_checkpoint(own_, 20);
+  const auto now = std::chrono::system_clock::now();
+  const auto plan = plan_load({.finetune = true, .restarted_run_began = now - hours(1)}, own_);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->directory, own_ / "iter_0000020");
+  EXPECT_FALSE(plan->weights_only);
+  EXPECT_THAT(plan->messages, ::testing::Contains(HasSubstr("[restarted]")));
+  EXPECT_FALSE(plan_load({.restarted_run_began = now + hours(1)}, own_));
+  EXPECT_FALSE(plan_load({.restarted_run_began = now - hours(1)}, other_));
+}
+
 TEST_F(Resume, WithoutAnOwnCheckpointLoadIsTaken) {
   pretend_checkpoint(other_, 100);
   const auto plan = plan_load({.load = other_.string(), .auto_continue_train = true}, own_);
