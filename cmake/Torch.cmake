@@ -33,4 +33,9 @@ endforeach()
 target_link_libraries(primus_torch INTERFACE ${_libraries})
 # c10d's headers hide themselves unless told that they were built.
 target_compile_definitions(primus_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+
+# Tensor rooms see libtorch's own fmt headers before Debian's.
+add_library(primus_torch_fmt STATIC "${PROJECT_SOURCE_DIR}/cmake/torch_fmt.cpp")
+target_link_libraries(primus_torch_fmt PRIVATE primus_torch)
+add_library(primus::torch_fmt ALIAS primus_torch_fmt)
 message(STATUS "libtorch ${TORCH_VERSION} in ${TORCH_DIR}")

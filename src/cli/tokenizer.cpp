@@ -15,7 +15,7 @@ namespace primus::cli {
 
 namespace {
 
-struct TrainOptions {
+struct TokenizerTrainOptions {
   std::vector<std::string> inputs;
   std::string format = "auto";
   std::vector<std::string> json_keys = {"text"};
@@ -23,7 +23,7 @@ struct TrainOptions {
   std::string output;
 };
 
-void train(const TrainOptions& options) {
+void train(const TokenizerTrainOptions& options) {
   tokenizer::BpeTrainer trainer(options.training);
   std::int64_t documents = 0, bytes = 0;
   for (const std::string& input : options.inputs) {
@@ -58,7 +58,7 @@ void train(const TrainOptions& options) {
 void add_tokenizer_train(CLI::App& parent) {
   auto* command =
       parent.add_subcommand("train", "Train a byte-level BPE tokenizer and save it as tokenizer.json");
-  auto options = std::make_shared<TrainOptions>();
+  auto options = std::make_shared<TokenizerTrainOptions>();
   command->add_option("--input", options->inputs, "Files to learn from (gzip or plain; - is standard input)")
       ->required();
   command->add_option("--format", options->format, "auto, jsonl, lines, paragraphs or whole")

@@ -2,8 +2,8 @@
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <c10/util/accumulate.h>
 
-#include <numeric>
 #include <span>
 
 #include "core/error.h"
@@ -12,10 +12,6 @@
 namespace primus::parallel {
 
 namespace {
-
-std::int64_t product(const std::vector<std::int64_t>& sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
-}
 
 std::vector<std::int64_t> shape_of_shard(const ParameterSpec& spec) {
   std::vector<std::int64_t> shape = spec.global_shape;
@@ -37,7 +33,7 @@ void for_each_run(const ShardPiece& piece, const std::vector<std::int64_t>& loca
                   const std::vector<std::int64_t>& global_shape, const Visit& visit) {
   const std::size_t rank = piece.extent.size();
   const std::int64_t run = piece.extent.back();
-  const std::int64_t runs = product(piece.extent) / std::max<std::int64_t>(run, 1);
+  const std::int64_t runs = c10::multiply_integers(piece.extent) / std::max<std::int64_t>(run, 1);
   at::parallel_for(0, runs, /*grain_size=*/1 + 16384 / std::max<std::int64_t>(run, 1),
                    [&](auto begin, auto end) {
                      for (std::int64_t i = begin; i < end; ++i) {
@@ -63,7 +59,7 @@ Parameter::Parameter(ParameterSpec spec, at::ScalarType dtype, const at::Device&
   weight.value = at::empty(local_shape_, at::TensorOptions().dtype(dtype).device(device)).requires_grad_();
 }
 
-std::int64_t Parameter::local_numel() const { return product(local_shape_); }
+std::int64_t Parameter::local_numel() const { return c10::multiply_integers(local_shape_); }
 
 std::vector<ShardPiece> Parameter::pieces() const {
   const Shard& shard = spec_.shard;

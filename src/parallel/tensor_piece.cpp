@@ -1,17 +1,14 @@
 #include "parallel/tensor_piece.h"
 
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
-#include <numeric>
 
 #include "core/error.h"
 
 namespace primus::parallel {
 
 namespace {
-
-std::int64_t product(const std::vector<std::int64_t>& sizes) {
-  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
-}
 
 TensorPiece describe(const Parameter& parameter, const std::string& name, const ShardPiece& piece,
                      bool replica) {
@@ -20,7 +17,7 @@ TensorPiece describe(const Parameter& parameter, const std::string& name, const 
           .offset = piece.global_offset,
           .extent = piece.extent,
           .flat_begin = 0,
-          .flat_end = product(piece.extent),
+          .flat_end = c10::multiply_integers(piece.extent),
           .data = {},
           .replica = replica};
 }

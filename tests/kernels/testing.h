@@ -30,6 +30,11 @@ inline double relative_error(const at::Tensor& actual, const at::Tensor& expecte
   return difference.norm().item<double>() / std::max(reference.norm().item<double>(), 1e-30);
 }
 
+/// sqrt(mean((x - truth)²)) in fp64.
+inline double root_mean_square_error(const at::Tensor& x, const at::Tensor& truth) {
+  return (x.to(at::kDouble) - truth).square().mean().sqrt().item<double>();
+}
+
 inline void expect_close(const at::Tensor& actual, const at::Tensor& expected, double tolerance,
                          const std::string& what = "") {
   ASSERT_EQ(actual.sizes(), expected.sizes()) << what;

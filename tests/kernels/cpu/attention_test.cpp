@@ -1,4 +1,5 @@
 #include "kernels/cpu/attention.h"
+#include "tests/kernels/testing.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -151,15 +152,12 @@ Results fused(const Case& test, const Problem& problem, Isa isa) {
   return {output.context, output.log_sum_exp, gradients.query, gradients.key, gradients.value};
 }
 
-double error(const at::Tensor& x, const at::Tensor& truth) {
-  return (x.to(at::kDouble) - truth).square().mean().sqrt().item<double>();
-}
-
 /// The error of x is at most that of the composite, up to the noise of two roundings of the same number.
 void expect_no_worse(const char* what, const at::Tensor& x, const at::Tensor& by_composite,
                      const at::Tensor& truth, double slack) {
   const double noise = 4e-7 * (1.0 + truth.abs().max().item<double>());
-  EXPECT_LE(error(x, truth), slack * error(by_composite, truth) + noise) << what;
+  EXPECT_LE(root_mean_square_error(x, truth), slack * root_mean_square_error(by_composite, truth) + noise)
+      << what;
 }
 
 const std::vector<Case>& cases() {

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "kernels/linear.h"
+#include "tests/kernels/testing.h"
 
 namespace primus::kernels::cpu {
 namespace {
@@ -16,10 +17,6 @@ struct Shape {
 };
 
 class PackedProducts : public testing::TestWithParam<std::tuple<Shape, at::ScalarType, Isa>> {};
-
-double error(const at::Tensor& x, const at::Tensor& truth) {
-  return (x.to(at::kDouble) - truth).square().mean().sqrt().item<double>();
-}
 
 TEST_P(PackedProducts, are_no_further_from_float64_than_atens) {
   const auto& [shape, dtype, isa] = GetParam();
@@ -33,17 +30,19 @@ TEST_P(PackedProducts, are_no_further_from_float64_than_atens) {
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
 
   const at::Tensor y = wide(x).mm(wide(w).t()) + wide(bias);
-  EXPECT_LE(error(packed_linear(x, w, bias, isa), y), slack * error(at::linear(x, w, bias), y) + 1e-7);
+  EXPECT_LE(root_mean_square_error(packed_linear(x, w, bias, isa), y),
+            slack * root_mean_square_error(at::linear(x, w, bias), y) + 1e-7);
 
   const at::Tensor dx = wide(dy).mm(wide(w));
-  EXPECT_LE(error(packed_input_gradient(dy, w, isa), dx), slack * error(at::mm(dy, w), dx) + 1e-7);
+  EXPECT_LE(root_mean_square_error(packed_input_gradient(dy, w, isa), dx),
+            slack * root_mean_square_error(at::mm(dy, w), dx) + 1e-7);
 
   const at::Tensor start = at::randn({shape.out, shape.in});
   const at::Tensor dw = wide(start) + wide(dy).t().mm(wide(x));
   at::Tensor main_grad = start.clone();
   add_weight_gradient(main_grad, dy, x, isa);
   const at::Tensor plain = start + at::mm(dy.t(), x).to(at::kFloat);
-  EXPECT_LE(error(main_grad, dw), slack * error(plain, dw) + 1e-7);
+  EXPECT_LE(root_mean_square_error(main_grad, dw), slack * root_mean_square_error(plain, dw) + 1e-7);
 }
 
 std::string name(const testing::TestParamInfo<PackedProducts::ParamType>& info) {

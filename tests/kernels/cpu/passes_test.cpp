@@ -10,6 +10,7 @@
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/rope.h"
 #include "kernels/norm.h"
+#include "tests/kernels/testing.h"
 
 namespace primus::kernels::cpu {
 namespace {
@@ -32,10 +33,6 @@ variable_list differentiate(const Function& function, const variable_list& input
   return results;
 }
 
-double error(const at::Tensor& x, const at::Tensor& truth) {
-  return (x.to(at::kDouble) - truth).square().mean().sqrt().item<double>();
-}
-
 void expect_no_worse(const Function& fused, const Function& reference, const variable_list& inputs,
                      const at::Tensor& upstream, at::ScalarType dtype) {
   const variable_list truth = differentiate(reference, inputs, upstream, dtype, at::kDouble);
@@ -46,7 +43,9 @@ void expect_no_worse(const Function& fused, const Function& reference, const var
   for (std::size_t i = 0; i < truth.size(); ++i) {
     const double noise = 2e-7 * (1.0 + truth[i].abs().max().item<double>());
     EXPECT_EQ(ours[i].scalar_type(), plain[i].scalar_type());
-    EXPECT_LE(error(ours[i], truth[i]), slack * error(plain[i], truth[i]) + noise) << "result " << i;
+    EXPECT_LE(root_mean_square_error(ours[i], truth[i]),
+              slack * root_mean_square_error(plain[i], truth[i]) + noise)
+        << "result " << i;
   }
 }
 
@@ -132,7 +131,7 @@ TEST_P(Passes, rotation_is_no_further_from_float64_than_the_composite_and_turns_
       const at::Tensor truth = apply_rope_packed(x.to(at::kDouble), table);
       const at::Tensor plain = apply_rope_packed(x, table);
       const at::Tensor ours = rotate(x, table, true, 1, isa());
-      EXPECT_LE(error(ours, truth), 1.01 * error(plain, truth) + 1e-7);
+      EXPECT_LE(root_mean_square_error(ours, truth), 1.01 * root_mean_square_error(plain, truth) + 1e-7);
       EXPECT_TRUE(at::equal(ours.select(3, 3), x.select(3, 3)));
       const double tolerance = dtype() == at::kFloat ? 1e-5 : 5e-2;
       EXPECT_TRUE(at::allclose(rotate(ours, table, true, -1, isa()), x, tolerance, tolerance));

@@ -10,7 +10,6 @@
 namespace primus::kernels::cpu {
 namespace {
 
-constexpr float log2_e = 1.4426950408889634F;
 constexpr std::int64_t tile_vectors = query_block / lanes;
 
 /// The keys that the queries of one block see: column q sees [first[q], end[q]).

@@ -9,7 +9,6 @@
 namespace primus::kernels::cpu {
 namespace {
 
-constexpr float log2_e = 1.4426950408889634F;
 constexpr float lowest = -std::numeric_limits<float>::infinity();
 
 inline Vec capped(Vec logit, float softcap) {

@@ -17,6 +17,9 @@ using BFloat16 = c10::BFloat16;
 
 constexpr std::int64_t lanes = Vec::size();
 
+/// log2(e): exp(x) = exp2(x * log2_e).
+constexpr float log2_e = 1.4426950408889634F;
+
 /// Reads `count` <= lanes numbers as fp32; missing lanes are 0.
 inline Vec load(const float* from, std::int64_t count = lanes) {
   return count == lanes ? Vec::loadu(from) : Vec::loadu(from, count);
