@@ -4,7 +4,10 @@
 # installed wheel, or an unpacked libtorch. Without it, the wheel in ./.venv (made by tools/setup.sh) is used.
 # Torch's own CMake package is not: with a CUDA wheel it wants a CUDA toolkit that linking does not need.
 
-set(TORCH_DIR "$ENV{TORCH_DIR}" CACHE PATH "Folder with libtorch's include/ and lib/")
+set(TORCH_DIR "" CACHE PATH "Folder with libtorch's include/ and lib/")
+if(NOT TORCH_DIR AND DEFINED ENV{TORCH_DIR})
+  set_property(CACHE TORCH_DIR PROPERTY VALUE "$ENV{TORCH_DIR}")
+endif()
 if(NOT TORCH_DIR)
   file(GLOB _wheels "${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
   if(_wheels)
