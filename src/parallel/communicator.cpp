@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "parallel/group.h"
+#include "parallel/lifeline.h"
 
 namespace primus::parallel {
 
@@ -106,6 +107,7 @@ std::shared_ptr<Communicator> Communicator::join(const launch::World& world, con
   if (world.size > 1) {
     communicator->meet();
     communicator->agree();
+    communicator->lifeline_ = std::make_unique<Lifeline>(communicator->store_, world.rank);
     communicator->transport_ = std::make_unique<Transport>(options.device, world.master_address);
   }
   communicator->heartbeat("starting");

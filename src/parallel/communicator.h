@@ -19,6 +19,7 @@
 namespace primus::parallel {
 
 class Group;
+class Lifeline;
 
 struct JoinOptions {
   c10::DeviceType device = c10::DeviceType::CPU;
@@ -72,6 +73,7 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   launch::World world_;
   JoinOptions options_;
   c10::intrusive_ptr<c10d::Store> store_;
+  std::unique_ptr<Lifeline> lifeline_;
   std::unique_ptr<Transport> transport_;
   Traffic traffic_;
   std::optional<launch::StatusBoard> board_;

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "parallel/communicator.h"
+#include "parallel/lifeline.h"
 
 namespace primus::parallel {
 
@@ -66,6 +67,7 @@ c10d::Backend& Group::State::backend() {
         fmt::format("group/{}/{}", name, checksum(fmt::format("{}", fmt::join(ranks, ","))));
     const Communicator::Mark mark(*communicator,
                                   fmt::format("connecting group {} (ranks {})", name, fmt::join(ranks, " ")));
+    communicator->lifeline_->gather(place, ranks, communicator->options_.timeout);
     connected =
         communicator->transport_->connect(c10::make_intrusive<c10d::PrefixStore>(place, communicator->store_),
                                           rank, size(), communicator->options_.timeout);

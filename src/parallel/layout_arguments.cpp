@@ -1,5 +1,7 @@
 #include "parallel/layout_arguments.h"
 
+#include <algorithm>
+
 #include "config/arguments.h"
 #include "core/error.h"
 
@@ -27,6 +29,7 @@ JoinOptions join_options_from(const config::Arguments& arguments, const std::str
   }
   JoinOptions options;
   options.timeout = std::chrono::minutes(minutes);
+  options.rendezvous_timeout = std::min(options.rendezvous_timeout, options.timeout);
   options.fingerprint = fingerprint;
   return options;
 }

@@ -5,7 +5,9 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "model/gpt_model.h"
 #include "optimizer/distributed_data_parallel.h"
@@ -26,6 +28,14 @@ constexpr int steps = 20;
 constexpr std::int64_t sequence = 16;
 constexpr std::int64_t vocabulary = 64;
 
+/// How far a run may be from that of one process: relative for losses and gradient norms of every step,
+/// absolute for the parameters after the last.
+struct Tolerance {
+  double loss = 2e-6;
+  double norm = 2e-6;
+  double parameter = 1e-5;
+};
+
 /// One row of the grid.
 struct Layout {
   std::string name;
@@ -38,8 +48,7 @@ struct Layout {
   /// Samples of the global batch, and of a micro-batch: accumulation is global / (micro · data).
   std::int64_t global_batch = 8;
   std::int64_t micro_batch = 1;
-  double tolerance = 2e-6;
-  double parameter_tolerance = 1e-5;
+  Tolerance tolerance = {};
 };
 
 std::ostream& operator<<(std::ostream& out, const Layout& layout) { return out << layout.name; }
@@ -128,16 +137,26 @@ Trained train(const Layout& layout, const Mesh& mesh) {
 
 double relative(double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-30); }
 
-/// Each rank holds slices of the reference's parameters.
-void compare_parameters(const GPTModel& sliced, const GPTModel& whole, const Mesh& mesh, double tolerance) {
+/// Largest absolute difference of this rank's slices of the parameters from the same slices of `whole`.
+double parameter_deviation(const GPTModel& sliced, const GPTModel& whole, const Mesh& mesh) {
+  double largest = 0;
   for (const auto& piece : parallel::weight_pieces(sliced.parameters(), mesh)) {
     at::Tensor expected = whole.parameters().find(piece.name)->weight.value.detach();
     for (std::size_t d = 0; d < piece.offset.size(); ++d) {
       expected = expected.narrow(static_cast<std::int64_t>(d), piece.offset[d], piece.extent[d]);
     }
-    const double difference = (piece.data.detach() - expected).abs().max().item<double>();
-    EXPECT_LE(difference, tolerance) << piece.name;
+    largest = std::max(largest, (piece.data.detach() - expected).abs().max().item<double>());
   }
+  return largest;
+}
+
+/// Largest relative difference, over all steps.
+double deviation(const std::vector<double>& trained, const std::vector<double>& expected) {
+  double largest = 0;
+  for (int step = 0; step < steps; ++step) {
+    largest = std::max(largest, relative(trained[step], expected[step]));
+  }
+  return largest;
 }
 
 class Training : public testing::TestWithParam<Layout> {};
@@ -153,11 +172,15 @@ TEST_P(Training, EqualsOneProcess) {
     alone.ddp = {.calculate_per_token_loss = layout.ddp.calculate_per_token_loss};
     const Trained reference = train(alone, Mesh());
     EXPECT_LT(reference.losses.back(), 0.9 * reference.losses.front()) << "nothing was learnt";
-    for (int step = 0; step < steps; ++step) {
-      EXPECT_LE(relative(trained.losses[step], reference.losses[step]), layout.tolerance) << "step " << step;
-      EXPECT_LE(relative(trained.norms[step], reference.norms[step]), layout.tolerance) << "step " << step;
-    }
-    compare_parameters(*trained.model, *reference.model, mesh, layout.parameter_tolerance);
+    const Tolerance found = {.loss = deviation(trained.losses, reference.losses),
+                             .norm = deviation(trained.norms, reference.norms),
+                             .parameter = parameter_deviation(*trained.model, *reference.model, mesh)};
+    EXPECT_LE(found.loss, layout.tolerance.loss);
+    EXPECT_LE(found.norm, layout.tolerance.norm);
+    EXPECT_LE(found.parameter, layout.tolerance.parameter);
+    if (mesh.world().rank() > 0) return;
+    std::printf("%s: loss %.1e, norm %.1e, parameter %.1e from one process\n", layout.name.c_str(),
+                found.loss, found.norm, found.parameter);
   });
 }
 
@@ -208,17 +231,19 @@ std::vector<Layout> grid() {
   normed.qk_layernorm = true;
   TransformerConfig capped = llama(true);
   capped.final_logit_softcapping = 5;
-  TransformerConfig dropout = gpt2();
+  TransformerConfig dropout = gpt2(), llama_dropout = llama();
   dropout.hidden_dropout = dropout.attention_dropout = 0.1;
+  llama_dropout.hidden_dropout = llama_dropout.attention_dropout = 0.1;
+  // Wide tensor groups take few micro-batches: eight processes on few cores are slow to take turns.
   return {
       {"llama_tp2", llama(), 2},
-      {"llama_tp4", llama(), 4},
-      {"llama_tp8", llama(), 8},
+      {"llama_tp4", llama(), 4, 1, false, plain, 0, 4, 2},
+      {"llama_tp8", llama(), 8, 1, false, plain, 0, 2, 2},
       {"llama_tp2_sp", llama(), 2, 1, true},
-      {"llama_tp4_sp", llama(), 4, 1, true},
-      {"llama_tp8_sp", llama(), 8, 1, true},
+      {"llama_tp4_sp", llama(), 4, 1, true, plain, 0, 4, 2},
+      {"llama_tp8_sp", llama(), 8, 1, true, plain, 0, 2, 2},
       {"llama_tied_tp2", llama(true), 2},
-      {"llama_tied_tp4_sp", llama(true), 4, 1, true},
+      {"llama_tied_tp4_sp", llama(true), 4, 1, true, plain, 0, 4, 2},
       {"llama_grouped_tp2_sp", grouped, 2, 1, true},
       {"llama_qk_norm_tp2", normed, 2},
       {"llama_qk_norm_tp2_sp_dp2", normed, 2, 2, true, zero_overlap},
@@ -236,14 +261,16 @@ std::vector<Layout> grid() {
       {"llama_dp4_per_token_zero", llama(), 1, 4, false, zero_tokens, 4000},
       {"llama_tp2_per_token", llama(), 2, 1, true, tokens},
       {"llama_dp2_no_accumulation", llama(), 1, 2, false, overlap, 3000, 2, 1},
+      {"llama_dp2_accumulation3", llama(true), 1, 2, false, zero_overlap, 3000, 6, 1},
       {"llama_dp2_accumulation4", llama(), 1, 2, false, zero_overlap, 3000, 16, 2},
       {"llama_tp2_dp2", llama(), 2, 2},
       {"llama_tp2_sp_dp2_zero", llama(), 2, 2, true, zero_overlap, 2000},
-      {"llama_tp4_sp_dp2_zero", llama(), 4, 2, true, zero_overlap, 2000},
-      {"llama_tp2_sp_dp4_zero", llama(), 2, 4, true, zero_overlap, 2000},
+      {"llama_tp4_sp_dp2_zero", llama(), 4, 2, true, zero_overlap, 2000, 4, 2},
+      {"llama_tp2_sp_dp4_zero", llama(), 2, 4, true, zero_overlap, 2000, 8, 1},
       {"gpt2_tp2", gpt2(), 2},
-      {"gpt2_tp4_sp", gpt2(), 4, 1, true},
-      {"gpt2_tp8_sp", gpt2(), 8, 1, true},
+      {"gpt2_tp4_sp", gpt2(), 4, 1, true, plain, 0, 4, 2},
+      {"gpt2_tp8_sp", gpt2(), 8, 1, true, plain, 0, 2, 2},
+      {"gpt2_tp8", gpt2(), 8, 1, false, plain, 0, 2, 2},
       {"gpt2_untied_tp2_sp", gpt2(false), 2, 1, true},
       {"gpt2_dp2_overlap", gpt2(), 1, 2, false, overlap, 2000},
       {"gpt2_dp4_zero", gpt2(), 1, 4, false, zero_overlap, 2000},
@@ -251,31 +278,42 @@ std::vector<Layout> grid() {
       {"gpt2_dropout_dp2", dropout, 1, 2},
       {"gpt2_dropout_tp2", dropout, 2},
       {"gpt2_dropout_tp2_sp_dp2", dropout, 2, 2, true, zero_overlap},
+      {"gpt2_dropout_tp4_sp", dropout, 4, 1, true, plain, 0, 4, 2},
+      {"gpt2_dropout_tp4_sp_dp2_zero", dropout, 4, 2, true, zero_tokens, 2000, 4, 2},
+      {"llama_dropout_tp2_sp", llama_dropout, 2, 1, true},
+      {"llama_dropout_dp4_per_token_zero", llama_dropout, 1, 4, false, zero_tokens, 2000},
+      {"llama_dropout_tp8_sp", llama_dropout, 8, 1, true, plain, 0, 2, 2},
   };
 }
 
 /// Gradients that travel as bf16 are rounded to 8 bits; the weights stay fp32.
-std::vector<Layout> reduced_precision() {
+std::vector<Layout> bf16_reduction() {
   DataParallelConfig wire = {.overlap_grad_reduce = true, .grad_reduce_in_bf16 = true};
   DataParallelConfig zero_wire = wire;
   zero_wire.use_distributed_optimizer = true;
-  std::vector<Layout> layouts = {{"llama_dp2_bf16_reduction", llama(), 1, 2, false, wire, 3000},
-                                 {"llama_dp4_bf16_reduction_zero", llama(), 1, 4, false, zero_wire, 3000}};
-  for (Layout layout : grid()) {
-    layout.name = "bf16_" + layout.name;
-    layout.model.params_dtype = at::kBFloat16;
-    layouts.push_back(layout);
-  }
+  std::vector<Layout> layouts = {{"llama_dp2", llama(), 1, 2, false, wire, 3000},
+                                 {"llama_dp4_zero", llama(), 1, 4, false, zero_wire, 3000}};
+  // Measured: 6.4e-6, 3.2e-4, 2.2e-3.
+  for (Layout& layout : layouts) layout.tolerance = {.loss = 2e-5, .norm = 1e-3, .parameter = 5e-3};
+  return layouts;
+}
+
+/// The same grid in bf16. Data parallelism sums in fp32, and so stays within the tolerance of fp32. Tensor
+/// parallelism rounds each rank's partial sum to 8 bits; measured over the grid: losses 2.2e-4, norms 2.7e-3,
+/// parameters 1.5e-2 (a bf16 number near 1 has neighbours 7.8e-3 away).
+std::vector<Layout> bf16_grid() {
+  std::vector<Layout> layouts = grid();
   for (Layout& layout : layouts) {
-    layout.tolerance = 2e-2;
-    layout.parameter_tolerance = 5e-2;
+    layout.model.params_dtype = at::kBFloat16;
+    if (layout.tensor > 1) layout.tolerance = {.loss = 5e-4, .norm = 5e-3, .parameter = 3e-2};
   }
   return layouts;
 }
 
 const auto name_of = [](const auto& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Grid, Training, testing::ValuesIn(grid()), name_of);
-INSTANTIATE_TEST_SUITE_P(ReducedPrecision, Training, testing::ValuesIn(reduced_precision()), name_of);
+INSTANTIATE_TEST_SUITE_P(Bf16Reduction, Training, testing::ValuesIn(bf16_reduction()), name_of);
+INSTANTIATE_TEST_SUITE_P(Bf16, Training, testing::ValuesIn(bf16_grid()), name_of);
 
 }  // namespace
 }  // namespace primus

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
+#include <thread>
 
 #include "core/error.h"
+#include "parallel/group.h"
 #include "tests/ranks.h"
 
 namespace primus::parallel {
@@ -63,6 +66,23 @@ TEST(Communicator, TwoProcessesWithOneRankAreRefused) {
                      results[2].error == "two processes were started as rank 1";
   EXPECT_TRUE(named);
   EXPECT_FALSE(results[0].passed);
+}
+
+TEST(Communicator, ARankThatDiesBeforeItHasConnectedIsMissedByThoseWhoWaitForIt) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto results = run_ranks_to_end({.ranks = 3}, [](const std::shared_ptr<Communicator>& communicator) {
+    if (communicator->world().rank == 1) ::raise(SIGKILL);
+    communicator->group("all", all_ranks(3)).barrier();
+  });
+  for (const int rank : {0, 2}) EXPECT_THAT(results[rank].error, HasSubstr("rank 1 has died"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+TEST(Communicator, ARankThatComesLateIsWaitedFor) {
+  run_ranks(2, [](const std::shared_ptr<Communicator>& communicator) {
+    if (communicator->world().rank == 1) std::this_thread::sleep_for(std::chrono::seconds(3));
+    communicator->group("all", all_ranks(2)).barrier();
+  });
 }
 
 TEST(Communicator, AnAddressWithoutRouteOrNameIsSaid) {
