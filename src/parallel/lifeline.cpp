@@ -23,7 +23,7 @@ std::string arrival_key(const std::string& place, int rank) {
   return fmt::format("arrived/{}/{}", place, rank);
 }
 
-std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+std::vector<std::uint8_t> encoded(const std::string& text) { return {text.begin(), text.end()}; }
 
 /// Whether `key` was set within one interval.
 bool appears(c10d::Store& store, const std::string& key) {
@@ -71,7 +71,7 @@ void Lifeline::sign_until_stopped(const c10::intrusive_ptr<c10d::Store>& store) 
   for (std::uint64_t count = 0; !stopping_; ++count) {
     lock.unlock();
     try {
-      store->set(sign_key(rank_), bytes_of(std::to_string(count)));
+      store->set(sign_key(rank_), encoded(std::to_string(count)));
     } catch (const std::exception&) {
       return;  // Rank 0 has ended, and its store with it: nobody reads signs any more.
     }
@@ -82,7 +82,7 @@ void Lifeline::sign_until_stopped(const c10::intrusive_ptr<c10d::Store>& store) 
 
 void Lifeline::gather(const std::string& place, const std::vector<int>& ranks, milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
-  store_->set(arrival_key(place, rank_), bytes_of("1"));
+  store_->set(arrival_key(place, rank_), encoded("1"));
   for (const int rank : ranks) await(*store_, place, rank, deadline);
 }
 
