@@ -74,7 +74,9 @@ TEST(Communicator, ARankThatDiesBeforeItHasConnectedIsMissedByThoseWhoWaitForIt)
     if (communicator->world().rank == 1) ::raise(SIGKILL);
     communicator->group("all", all_ranks(3)).barrier();
   });
-  for (const int rank : {0, 2}) EXPECT_THAT(results[rank].error, HasSubstr("rank 1 has died"));
+  // Whoever of the two says it first may take the other with it.
+  EXPECT_FALSE(results[0].passed || results[2].passed);
+  EXPECT_THAT(results[0].error + results[2].error, HasSubstr("rank 1 has died"));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
