@@ -28,9 +28,17 @@ fi
 step "Training"
 $cli train pretrain --config "$config" "$@"
 
-run=output/amd/root/llama_tiny-pretrain
+# The folder that the configuration's defaults and environment name.
+run=${PRIMUS_WORKSPACE:-./output}/${PRIMUS_TEAM:-amd}/${PRIMUS_USER:-root}/${PRIMUS_EXP_NAME:-llama_tiny-pretrain}
 step "The same held-out text under an interpolated bigram model of the training tokens (nats per token)"
-$cli data bigram --config "$config"
+bigram=$($cli data bigram --config "$config")
+printf '%s\n' "$bigram"
+python3 - "$run/metrics.jsonl" "$bigram" <<'PYTHON'
+import json, sys
+losses = [line["lm_loss"] for line in map(json.loads, open(sys.argv[1])) if line.get("evaluation") == "valid"]
+bigram = json.loads(sys.argv[2])["bigram_loss"]
+print(f"validation loss: model {losses[-1]:.3f}, bigram {bigram:.3f}, difference {bigram - losses[-1]:+.3f}")
+PYTHON
 
 step "A sample written by the model"
 $cli generate --load "$run/checkpoints" --prompt "And the LORD said unto" --max_new_tokens 60 --temperature 0.8 --seed 1

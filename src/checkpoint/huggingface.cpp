@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr const char* single_file = "model.safetensors";
-constexpr const char* index_file = "model.safetensors.index.json";
+constexpr const char* hf_index_file = "model.safetensors.index.json";
 
 /// The file of each tensor, by the index when there is one.
 std::map<std::string, std::string> read_weight_map(const fs::path& path) {
@@ -39,10 +39,11 @@ std::map<std::string, std::string> read_weight_map(const fs::path& path) {
 class ShardedTensors {
  public:
   explicit ShardedTensors(const fs::path& directory) : directory_(directory) {
-    if (fs::exists(directory / index_file)) {
-      file_of_ = read_weight_map(directory / index_file);
+    if (fs::exists(directory / hf_index_file)) {
+      file_of_ = read_weight_map(directory / hf_index_file);
     } else if (!fs::exists(directory / single_file)) {
-      throw_user_error("{}: there is neither {} nor {} in it", directory.string(), single_file, index_file);
+      throw_user_error("{}: there is neither {} nor {} in it", directory.string(), single_file,
+                       hf_index_file);
     }
   }
 
@@ -50,7 +51,7 @@ class ShardedTensors {
     if (file_of_.empty()) return open(single_file).tensor(name);
     const auto found = file_of_.find(name);
     if (found == file_of_.end()) {
-      throw_user_error("{}: there is no tensor '{}' in it", (directory_ / index_file).string(), name);
+      throw_user_error("{}: there is no tensor '{}' in it", (directory_ / hf_index_file).string(), name);
     }
     return open(found->second).tensor(name);
   }
@@ -148,7 +149,7 @@ void write_index(const ShardPlan& plan, const fs::path& directory) {
   for (std::size_t file = 0; file < plan.files.size(); ++file) {
     for (const TensorInfo& info : plan.files[file]) index["weight_map"][info.name] = plan.file_name(file);
   }
-  write_file_atomically(directory / index_file, index.dump(2) + "\n");
+  write_file_atomically(directory / hf_index_file, index.dump(2) + "\n");
 }
 
 void write_tensors(const HuggingFaceExport& source, const fs::path& directory) {

@@ -96,7 +96,7 @@ Json describe(const data::Batch& batch, std::int64_t position) {
   return line;
 }
 
-void inspect(const InspectOptions& options, const std::vector<std::string>& tokens) {
+void inspect_samples(const InspectOptions& options, const std::vector<std::string>& tokens) {
   const Positions positions = parse_positions(options.samples);
   if (options.data_parallel_size < 1) throw UserError("--data_parallel_size must be positive");
   const config::Experiment experiment = config::resolve(options.config->request(tokens));
@@ -164,7 +164,7 @@ void add_data_inspect(CLI::App& parent) {
   command->add_option("--data_parallel_size", options->data_parallel_size, "Ranks that share the samples")
       ->capture_default_str();
   command->add_flag("--text", options->text, "Also decode the tokens");
-  command->callback([command, options] { inspect(*options, command->remaining()); });
+  command->callback([command, options] { inspect_samples(*options, command->remaining()); });
 }
 
 void add_data_bigram(CLI::App& parent) {

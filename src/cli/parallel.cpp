@@ -87,13 +87,13 @@ nlohmann::ordered_json for_programs(const parallel::LayoutSizes& sizes) {
   return {{"world_size", sizes.world}, {"ranks", ranks}, {"groups", groups}};
 }
 
-struct ShowOptions {
+struct LayoutOptions {
   std::shared_ptr<ConfigOptions> config;
   int world = 1;
   bool json = false;
 };
 
-void show(const ShowOptions& options, const std::vector<std::string>& tokens) {
+void show_layout(const LayoutOptions& options, const std::vector<std::string>& tokens) {
   const config::Experiment experiment = config::resolve(options.config->request(tokens));
   const parallel::LayoutSizes sizes = parallel::layout_sizes_from(experiment.arguments, options.world);
   const std::string text = options.json ? for_programs(sizes).dump() + "\n" : for_people(sizes);
@@ -107,13 +107,13 @@ void add_parallel(CLI::App& program) {
   command->require_subcommand(1);
   CLI::App* shown = command->add_subcommand("show", "Print who is where, and in which groups");
   constexpr int most_ranks = 1'000'000;
-  auto options = std::make_shared<ShowOptions>();
+  auto options = std::make_shared<LayoutOptions>();
   options->config = add_config_options(*shown);
   shown->add_option("--world_size,--world-size", options->world, "Number of ranks")
       ->required()
       ->check(CLI::Range(1, most_ranks));
   shown->add_flag("--json", options->json, "Print one JSON object");
-  shown->callback([shown, options] { show(*options, shown->remaining()); });
+  shown->callback([shown, options] { show_layout(*options, shown->remaining()); });
 }
 
 }  // namespace primus::cli

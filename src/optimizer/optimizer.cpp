@@ -16,10 +16,6 @@ namespace {
 constexpr std::int64_t block_size = 1 << 15;
 static_assert(block_size % update_granularity == 0);
 
-std::int64_t round_up(std::int64_t value) {
-  return (value + update_granularity - 1) / update_granularity * update_granularity;
-}
-
 /// Megatron's decoupled_lr is for the input and the output layer.
 bool has_decoupled_learning_rate(const std::string& name) {
   return name.starts_with("embedding.") || name.starts_with("output_layer.");
@@ -128,7 +124,7 @@ void Optimizer::make_blocks(std::size_t index) {
                          .slot = &slot,
                          .begin = first,
                          .end = end,
-                         .padded_end = round_up(end),
+                         .padded_end = round_up(end, update_granularity),
                          .primary = parallel::is_primary(parameter, mesh_),
                          .decay = parameter.spec().decay,
                          .decoupled_learning_rate = has_decoupled_learning_rate(parameter.name())});

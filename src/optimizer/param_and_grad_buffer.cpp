@@ -10,13 +10,7 @@
 
 namespace primus::optimizer {
 
-namespace {
-
-std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 /// Backward may run on autograd's own threads, hence the lock.
 struct ParamAndGradBuffer::Readiness {

@@ -23,7 +23,7 @@ constexpr const char* verdict_key = "verdict";
 constexpr const char* heard_key = "heard";
 constexpr std::string_view accepted = "ok ";
 
-std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+std::vector<std::uint8_t> store_value(const std::string& text) { return {text.begin(), text.end()}; }
 
 std::string text_at(c10d::Store& store, const std::string& key) {
   const std::vector<std::uint8_t> bytes = store.get(key);
@@ -150,9 +150,9 @@ void Communicator::agree() {
   if (store_->add(fmt::format("claim/{}", world_.rank), 1) > 1) {
     throw UserError(fmt::format("two processes were started as rank {}", world_.rank));
   }
-  store_->set(hello_key(world_.rank), bytes_of(hello.dump()));
+  store_->set(hello_key(world_.rank), store_value(hello.dump()));
 
-  if (world_.rank == 0) store_->set(verdict_key, bytes_of(judge_all()));
+  if (world_.rank == 0) store_->set(verdict_key, store_value(judge_all()));
   std::string verdict;
   try {
     // Rank 0 gives its verdict after its own time-out, so the others wait a little longer.

@@ -10,8 +10,8 @@ namespace primus::parallel {
 
 namespace {
 
-TensorPiece describe(const Parameter& parameter, const std::string& name, const ShardPiece& piece,
-                     bool replica) {
+TensorPiece whole_piece(const Parameter& parameter, const std::string& name, const ShardPiece& piece,
+                        bool replica) {
   return {.name = name,
           .global_shape = parameter.spec().global_shape,
           .offset = piece.global_offset,
@@ -28,7 +28,7 @@ std::vector<TensorPiece> tensor_pieces(const Parameter& parameter, const std::st
                                        const at::Tensor& local, bool replica) {
   std::vector<TensorPiece> result;
   for (const ShardPiece& piece : parameter.pieces()) {
-    result.push_back(describe(parameter, name, piece, replica));
+    result.push_back(whole_piece(parameter, name, piece, replica));
     at::Tensor view = local.detach();
     for (std::size_t dim = 0; dim < piece.extent.size(); ++dim)
       view = view.narrow(static_cast<std::int64_t>(dim), piece.local_offset[dim], piece.extent[dim]);
@@ -48,7 +48,7 @@ std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, cons
   // Pieces lie one after the other in the local tensor.
   std::int64_t start = 0;
   for (const ShardPiece& piece : pieces) {
-    TensorPiece part = describe(parameter, name, piece, replica);
+    TensorPiece part = whole_piece(parameter, name, piece, replica);
     const std::int64_t length = part.flat_end;
     part.flat_begin = std::clamp<std::int64_t>(begin - start, 0, length);
     part.flat_end = std::clamp<std::int64_t>(begin + flat.numel() - start, 0, length);

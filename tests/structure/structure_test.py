@@ -24,6 +24,26 @@ def room_of(path):
     return path.relative_to(ROOT / "src").parts[0]
 
 
+UNNAMED = re.compile(r"^namespace \{$.*?^\}  // namespace$", re.M | re.S)
+
+
+def private_part(text):
+    """What stands in unnamed namespaces."""
+    return "\n".join(UNNAMED.findall(text))
+
+
+def shared_part(text):
+    return UNNAMED.sub("", text)
+
+
+def names_declared(text):
+    """Constants, types and functions that begin in the first column; not members, not overloads of operators."""
+    found = re.findall(r"^(?:inline )?(?:constexpr|const) [^=({;]*?(\w+)(?:\[\w*\])?(?: =|\{)", text, re.M)
+    found += re.findall(r"^(?:class|struct|enum class) (\w+)(?: final)?(?: :.*)? \{", text, re.M)
+    found += re.findall(r"^\w[\w:<>,&* ]*[&* ](\w+)\([^;]*?\) (?:const )?\{", text, re.M)
+    return found
+
+
 class Structure(unittest.TestCase):
     def setUp(self):
         self.kinds = rooms()
@@ -51,6 +71,20 @@ class Structure(unittest.TestCase):
     def test_no_umbrella_headers_of_libtorch(self):
         slow = re.compile(r"#include <torch/(torch|all|types|nn)\.h>|#include <ATen/ATen\.h>")
         self.assertEqual([str(p) for p in SOURCES if slow.search(p.read_text())], [])
+
+    def test_private_names_stand_once_in_a_folder(self):
+        """Files of a tensor room are compiled together: a name in an unnamed namespace hides a shared one."""
+        wrong = []
+        for folder in sorted({p.parent for p in SOURCES if self.kinds.get(room_of(p)) == "TENSORS"}):
+            files = [p for p in SOURCES if p.parent == folder and folder.name != "isa"]
+            shared = {name for p in files for name in names_declared(shared_part(p.read_text()))}
+            owners = {}
+            for path in files:
+                for name in set(names_declared(private_part(path.read_text()))):
+                    if name in shared or name in owners:
+                        wrong.append(f"{path.relative_to(ROOT)}: {name} is also in {owners.get(name, 'a header')}")
+                    owners[name] = path.name
+        self.assertEqual(wrong, [], "\n".join(wrong))
 
     def test_headers_are_guarded(self):
         self.assertEqual([str(p) for p in SOURCES if p.suffix == ".h" and "#pragma once" not in p.read_text()], [])

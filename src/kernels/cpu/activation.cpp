@@ -25,7 +25,7 @@ ActivationCall<T> activation_call(const at::Tensor& x, const at::Tensor& bias, A
   return call;
 }
 
-at::Tensor forward(const at::Tensor& x, const at::Tensor& bias, Activation kind, Isa isa) {
+at::Tensor fused_activation_forward(const at::Tensor& x, const at::Tensor& bias, Activation kind, Isa isa) {
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() /= is_gated(kind) ? 2 : 1;
   at::Tensor y = at::empty(shape, x.options());
@@ -40,8 +40,9 @@ at::Tensor forward(const at::Tensor& x, const at::Tensor& bias, Activation kind,
 }
 
 /// Gradients of x and of the bias, the latter fp32.
-std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& bias,
-                                           Activation kind, Isa isa) {
+std::pair<at::Tensor, at::Tensor> fused_activation_backward(const at::Tensor& dy, const at::Tensor& x,
+                                                            const at::Tensor& bias, Activation kind,
+                                                            Isa isa) {
   at::Tensor dx = at::empty_like(x);
   at::Tensor bias_gradient;
   with_pass_types(x.scalar_type(), isa, [&]<class T, Isa level>() {
@@ -71,14 +72,15 @@ struct FusedActivation : torch::autograd::Function<FusedActivation> {
     ctx->saved_data["sink"] = pack_sink(sink);
     ctx->saved_data["kind"] = static_cast<std::int64_t>(kind);
     ctx->saved_data["isa"] = static_cast<std::int64_t>(isa);
-    return cpu::forward(rows, bias.value_or(at::Tensor()), kind, isa);
+    return fused_activation_forward(rows, bias.value_or(at::Tensor()), kind, isa);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list upstream) {
     const variable_list saved = ctx->get_saved_variables();
     const auto kind = static_cast<Activation>(ctx->saved_data["kind"].toInt());
     const auto isa = static_cast<Isa>(ctx->saved_data["isa"].toInt());
-    auto [dx, bias_gradient] = cpu::backward(upstream[0].contiguous(), saved[0], saved[1], kind, isa);
+    auto [dx, bias_gradient] =
+        fused_activation_backward(upstream[0].contiguous(), saved[0], saved[1], kind, isa);
     if (bias_gradient.defined()) {
       const auto sink = unpack_sink(ctx->saved_data["sink"]);
       bias_gradient =

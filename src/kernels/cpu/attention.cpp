@@ -134,8 +134,8 @@ void run_forward(AttentionForward<T>& call) {
 }
 
 template <class T, Isa isa>
-AttentionOutput forward(const AttentionInputs& inputs, const AttentionConfig& config,
-                        const at::Tensor& sinks) {
+AttentionOutput typed_forward(const AttentionInputs& inputs, const AttentionConfig& config,
+                              const at::Tensor& sinks) {
   const VisibleRange range = visible_range(inputs, config);
   AttentionForward<T> call;
   fill_problem(call, inputs, config, range);
@@ -168,9 +168,9 @@ void run_backward(AttentionBackward<T>& call) {
 
 /// All tensors are readable ones.
 template <class T, Isa isa>
-at::Tensor backward(const at::Tensor& context_gradient, const AttentionInputs& inputs,
-                    const AttentionOutput& output, const AttentionConfig& config,
-                    AttentionGradients& gradients) {
+at::Tensor typed_backward(const at::Tensor& context_gradient, const AttentionInputs& inputs,
+                          const AttentionOutput& output, const AttentionConfig& config,
+                          AttentionGradients& gradients) {
   const VisibleRange range = visible_range(inputs, config);
   AttentionBackward<T> call;
   fill_problem(call, inputs, config, range);
@@ -218,7 +218,7 @@ AttentionOutput flash_attention_forward(const AttentionInputs& inputs, const Att
   const AttentionConfig scaled = with_scale(config, inputs.query);
   const AttentionInputs operands = readable_inputs(inputs, dtype);
   AttentionOutput output = with_product_types(
-      dtype, isa, [&]<class T, Isa level>() { return forward<T, level>(operands, scaled, sinks); });
+      dtype, isa, [&]<class T, Isa level>() { return typed_forward<T, level>(operands, scaled, sinks); });
   output.context =
       output.context.narrow(-1, 0, inputs.value.size(-1)).to(inputs.query.scalar_type()).contiguous();
   return output;
@@ -240,7 +240,7 @@ at::Tensor flash_attention_backward(const at::Tensor& context_gradient, const At
   const at::Tensor dy = readable(context_gradient.view(output.context.sizes()), dtype);
   const AttentionOutput saved{readable(output.context, dtype), output.log_sum_exp};
   at::Tensor delta = with_product_types(dtype, isa, [&]<class T, Isa level>() {
-    return backward<T, level>(dy, operands, saved, scaled, results);
+    return typed_backward<T, level>(dy, operands, saved, scaled, results);
   });
   const auto deliver = [](at::Tensor& gradient, const at::Tensor& result) {
     if (!gradient.is_same(result)) {

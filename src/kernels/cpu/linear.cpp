@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t most_rows = 2048;
 
 /// Tensor as the kernels read it: dtype, elements of a row next to each other, rows an even distance apart.
-at::Tensor readable(const at::Tensor& x, at::ScalarType dtype) {
+at::Tensor readable_matrix(const at::Tensor& x, at::ScalarType dtype) {
   const at::Tensor y = x.to(dtype);
   return y.stride(1) == 1 && y.stride(0) % 2 == 0 ? y : y.contiguous();
 }
@@ -46,8 +46,8 @@ void run(const Gemm<T>& call) {
 at::Tensor product(const at::Tensor& a, const at::Tensor& b, bool b_transposed,
                    const std::optional<at::Tensor>& bias, Isa isa) {
   const at::ScalarType dtype = product_dtype(a.scalar_type(), isa);
-  const at::Tensor left = readable(a, dtype);
-  const at::Tensor right = readable(b, dtype);
+  const at::Tensor left = readable_matrix(a, dtype);
+  const at::Tensor right = readable_matrix(b, dtype);
   const at::Tensor added = bias ? bias->to(dtype).contiguous() : at::Tensor();
   at::Tensor c = at::empty({a.size(0), b.size(b_transposed ? 0 : 1)}, left.options());
   with_product_types(dtype, isa, [&]<class T, Isa level>() {
@@ -102,8 +102,8 @@ at::Tensor packed_input_gradient(const at::Tensor& dy, const at::Tensor& weight,
 
 void add_weight_gradient(const at::Tensor& main_grad, const at::Tensor& dy, const at::Tensor& x, Isa isa) {
   const at::ScalarType dtype = product_dtype(dy.scalar_type(), isa);
-  const at::Tensor left = readable(dy, dtype);
-  const at::Tensor right = readable(x, dtype);
+  const at::Tensor left = readable_matrix(dy, dtype);
+  const at::Tensor right = readable_matrix(x, dtype);
   with_product_types(dtype, isa, [&]<class T, Isa level>() {
     WeightGradient<T> call{.tokens = dy.size(0), .out = dy.size(1), .in = x.size(1)};
     call.dy = left.const_data_ptr<T>();

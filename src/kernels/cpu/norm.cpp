@@ -39,8 +39,8 @@ Norm<T> norm_call(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 }
 
 /// Statistics are fp32 [2, rows]: inverse deviations, then means.
-at::Tensor forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                   const at::Tensor& statistics, const NormOptions& options) {
+at::Tensor fused_norm_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                              const at::Tensor& statistics, const NormOptions& options) {
   at::Tensor y = at::empty_like(x);
   with_pass_types(x.scalar_type(), options.isa, [&]<class T, Isa isa>() {
     Norm<T> call = norm_call<T>(x, weight, bias, statistics, options);
@@ -57,8 +57,9 @@ struct NormGradients {
   at::Tensor bias;
 };
 
-NormGradients backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight,
-                       const at::Tensor& bias, const at::Tensor& statistics, const NormOptions& options) {
+NormGradients fused_norm_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight,
+                                  const at::Tensor& bias, const at::Tensor& statistics,
+                                  const NormOptions& options) {
   NormGradients gradients{at::empty_like(x), {}, {}};
   const at::Tensor sums = with_pass_types(x.scalar_type(), options.isa, [&]<class T, Isa isa>() {
     Norm<T> call = norm_call<T>(x, weight, bias, statistics, options);
@@ -89,14 +90,14 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     const at::Tensor statistics = at::empty({2, x.numel() / x.size(-1)}, at::kFloat);
     ctx->save_for_backward({rows, weight, bias.value_or(at::Tensor()), statistics});
     ctx->saved_data["state"] = c10::IValue::make_capsule(state);
-    return cpu::forward(rows, weight, bias.value_or(at::Tensor()), statistics, state->options);
+    return fused_norm_forward(rows, weight, bias.value_or(at::Tensor()), statistics, state->options);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list upstream) {
     const variable_list saved = ctx->get_saved_variables();
     const auto state = c10::static_intrusive_pointer_cast<NormState>(ctx->saved_data["state"].toCapsule());
     const NormGradients gradients =
-        cpu::backward(upstream[0].contiguous(), saved[0], saved[1], saved[2], saved[3], state->options);
+        fused_norm_backward(upstream[0].contiguous(), saved[0], saved[1], saved[2], saved[3], state->options);
     variable_list result = {gradients.x, deliver(state->weight_sink, gradients.weight, saved[1]), {}, {}};
     if (saved[2].defined()) {
       result[2] = deliver(state->bias_sink, gradients.bias, saved[2]);
