@@ -9,12 +9,28 @@ compiler=${CXX:-$(command -v clang++ || command -v clang++-14 || true)}
 [ -n "$compiler" ] || { echo "fuzz/run.sh: clang++ is needed (Debian: clang-14 libclang-rt-14-dev)" >&2; exit 2; }
 
 mkdir -p build/fuzz
-flags=(-std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -DFMT_HEADER_ONLY
+flags=(-std=c++20 -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DFMT_HEADER_ONLY
        -DPRIMUS_SOURCE_DIR="\"$PWD\"" -Isrc -I.)
+
+# What both share is compiled once, and again only when a source is newer.
+objects=()
+for source in src/config/*.cpp src/core/{error,file}.cpp; do
+  object=build/fuzz/$(basename "$source").o
+  objects+=("$object")
+  if [ -z "$(find src/config src/core tests/config/fuzz_input.h -newer "$object" -name "*.h" -print -quit 2>&1)" ] &&
+     [ "$object" -nt "$source" ]; then continue; fi
+  "$compiler" "${flags[@]}" -c "$source" -o "$object"
+done
+
+# Words to make inputs of: the arguments' names, and what YAML and the layer patterns give meaning to.
+{ grep -hoP '^    \{\K"\w+"' src/config/arguments/*.h
+  printf '"%s"\n' ': ' '=' '--' '${' '<<: *' '&a ' '- ' '[' ']*' '([0]*3+[1]*58)' 'null' 'true' '1e-5' '0x10' '|' 't*4|'
+} > build/fuzz/config.dict
+
 for target in config_yaml config_tokens; do
-  "$compiler" "${flags[@]}" fuzz/${target}_fuzzer.cpp src/config/*.cpp src/core/{error,file}.cpp -lyaml-cpp \
+  "$compiler" "${flags[@]}" -fsanitize=fuzzer fuzz/${target}_fuzzer.cpp "${objects[@]}" -lyaml-cpp \
     -o build/fuzz/$target
   mkdir -p build/fuzz/corpus_$target
   build/fuzz/$target -max_total_time="$seconds" -timeout=10 -max_len=4096 -artifact_prefix=build/fuzz/ \
-    build/fuzz/corpus_$target fuzz/corpus/$target
+    -dict=build/fuzz/config.dict build/fuzz/corpus_$target fuzz/corpus/$target
 done

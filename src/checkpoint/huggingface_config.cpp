@@ -133,6 +133,8 @@ void check_expressible(const TransformerConfig& config) {
   require(!config.apply_residual_connection_post_layernorm,
           "apply_residual_connection_post_layernorm is set");
   require(config.final_logit_softcapping == 0.0, "final_logit_softcapping is set");
+  require(config.attn_logit_softcapping == 0.0, "attn_logit_softcapping is set");
+  require(config.attention_windows.empty(), "window_size is set");
   require(!(config.qk_layernorm && config.add_qkv_bias), "qk_layernorm together with add_qkv_bias");
   require(!(config.qk_layernorm && config.add_bias_linear), "qk_layernorm together with add_bias_linear");
 }

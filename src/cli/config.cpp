@@ -54,6 +54,7 @@ void show(const ShowOptions& options, const std::vector<std::string>& tokens) {
   if (!options.diff.empty()) {
     const config::Experiment first = config::resolve(request);
     request.config = options.diff;
+    request.overrides.clear();
     print(config::difference(first.arguments, config::resolve(request).arguments));
     return;
   }
@@ -74,41 +75,62 @@ void add_show(CLI::App& parent) {
   options->config = add_config_options(*command);
   command->add_option("--format", options->format, "yaml, or json with sorted keys")
       ->check(CLI::IsMember({"yaml", "json"}));
-  command->add_flag("--as-original", options->as_original, "Keep the original's types: 1e-2 stays text");
-  command->add_flag("--megatron-args", options->megatron_args,
-                    "Print the arguments after derivation instead");
-  command->add_option("--world_size", options->world_size,
-                      "Ranks, for --megatron-args (default: the fewest that fit)");
-  command->add_option("--diff", options->diff, "Print what differs in this other experiment")
-      ->type_name("FILE");
-  command->add_option("--export_config", options->export_config, "Write to this file instead")
-      ->type_name("FILE");
+  command->add_flag("--as-original,--as_original", options->as_original,
+                    "Keep the original's types: 1e-2 stays text");
+  CLI::Option* derived = command->add_flag("--megatron-args,--megatron_args", options->megatron_args,
+                                           "Print the arguments after derivation instead");
+  derived->excludes("--as-original");
+  command
+      ->add_option("--world_size", options->world_size,
+                   "Ranks, for --megatron-args (default: the fewest that fit)")
+      ->check(CLI::Range(std::int64_t{1}, config::most_ranks))
+      ->needs(derived);
+  CLI::Option* target = command
+                            ->add_option("--export_config", options->export_config,
+                                         "Write to this file instead, e.g. to keep or to train from")
+                            ->type_name("FILE");
+  command
+      ->add_option("--diff", options->diff,
+                   "Print what differs in this other experiment; overrides are of the first alone")
+      ->type_name("FILE")
+      ->excludes(derived)
+      ->excludes(target)
+      ->excludes("--as-original")
+      ->excludes("--format");
   command->callback([command, options] { show(*options, command->remaining()); });
 }
 
 // ---- explain and keys ----
 
-struct ExplainOptions {
-  std::string key;
-  ConfigOptions config;
-};
+/// The arguments of an experiment, derived ones too where no rule is broken; what is wrong is said as a
+/// warning, for somebody who asks may be looking for the reason.
+config::Arguments explained_arguments(const config::ResolveRequest& request) {
+  std::vector<config::Problem> problems;
+  const config::Experiment experiment = config::resolve(request, problems);
+  config::Arguments arguments = experiment.arguments;
+  if (problems.empty()) {
+    const auto context = config::RunContext::of(experiment, config::smallest_world_size(arguments));
+    const config::Arguments prepared = config::prepare(arguments, context, problems);
+    config::check_rules(prepared, context, problems);
+    if (problems.empty()) arguments = config::derive(prepared, context).arguments;
+  }
+  for (const config::Problem& problem : problems) print_warnings({to_string(problem)});
+  return arguments;
+}
 
 void add_explain(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand("explain", "Say what an argument is for, and who set it");
-  auto options = std::make_shared<ExplainOptions>();
-  command->add_option("key", options->key, "Argument")->required();
-  command
-      ->add_option("--config,--exp", options->config.config, "Experiment file, for the value and who set it")
-      ->type_name("FILE");
-  command
-      ->add_option("--config_dir", options->config.config_directory,
-                   "Your own tree of presets, searched first")
-      ->type_name("DIR");
-  command->allow_extras();
-  command->callback([command, options] {
-    if (options->config.config.empty()) return print(config::explain(options->key));
-    const config::Experiment experiment = config::resolve(options->config.request(command->remaining()));
-    print(config::explain(options->key, &experiment.arguments));
+  auto key = std::make_shared<std::string>();
+  command->add_option("key", *key, "Argument")->required();
+  const auto options = add_config_options(*command, /*required=*/false);
+  command->callback([command, key, options] {
+    const std::vector<std::string> tokens = command->remaining();
+    if (options->config.empty()) {
+      if (!tokens.empty()) throw_user_error("'{}' is of no use without --config", tokens[0]);
+      return print(config::explain(*key));
+    }
+    const config::Arguments arguments = explained_arguments(options->request(tokens));
+    print(config::explain(*key, &arguments));
   });
 }
 
@@ -117,15 +139,13 @@ void add_keys(CLI::App& parent) {
   auto section = std::make_shared<std::string>();
   auto format = std::make_shared<std::string>("text");
   command->add_option("--section", *section, "Only this section");
-  command->add_option("--format", *format, "text, names, or markdown (docs/parameters.md)")
-      ->check(CLI::IsMember({"text", "names", "markdown"}));
+  command->add_option("--format", *format, "text, or markdown (docs/parameters.md)")
+      ->check(CLI::IsMember({"text", "markdown"}));
   command->callback([section, format] {
-    if (*format == "markdown") return print(config::parameters_markdown());
-    if (*format == "names") {
-      for (const std::string& name : config::argument_names()) print(name + "\n");
-      return;
-    }
-    print(config::list_arguments(section->empty() ? std::nullopt : std::optional(*section)));
+    const auto wanted = section->empty() ? std::nullopt : std::optional(*section);
+    if (*format == "text") return print(config::list_arguments(wanted));
+    if (wanted) throw_user_error("--section goes with --format text");
+    print(config::parameters_markdown());
   });
 }
 
@@ -149,15 +169,37 @@ std::vector<std::string> expanded(const std::string& pattern) {
   return files.empty() ? std::vector<std::string>{pattern} : files;
 }
 
+bool is_refused(const config::ValidationReport& report) {
+  return !report.problems.empty() || !report.unsupported.empty();
+}
+
 std::string verdict(const config::ValidationReport& report) {
-  if (!report.problems.empty()) return fmt::format("{} problems", report.problems.size());
+  const auto counted = [](std::size_t count) {
+    return count == 1 ? std::string("1 problem") : fmt::format("{} problems", count);
+  };
+  if (!report.problems.empty()) return counted(report.problems.size());
   if (!report.unsupported.empty()) return fmt::format("{} unsupported", report.unsupported.size());
   return "ok";
 }
 
-void print_details(const config::ValidationReport& report) {
-  for (const config::Problem& problem : report.problems) print(fmt::format("{}\n", to_string(problem)));
-  for (const config::Problem& problem : report.unsupported) print(fmt::format("{}\n", to_string(problem)));
+void print_table(const std::vector<config::ValidationReport>& reports) {
+  std::size_t width = 4;
+  for (const auto& report : reports) width = std::max(width, report.file.size());
+  print(fmt::format("{:<{}}  {:>5}  {}\n", "FILE", width, "RANKS", "VERDICT"));
+  for (const auto& report : reports) {
+    const std::string ranks = report.world_size > 0 ? std::to_string(report.world_size) : "-";
+    print(fmt::format("{:<{}}  {:>5}  {}\n", report.file, width, ranks, verdict(report)));
+  }
+}
+
+/// Every problem on a line; with `heading` under the name of the file, since a problem may lie in a preset.
+void print_details(const config::ValidationReport& report, bool heading) {
+  const char* indentation = heading ? "  " : "";
+  if (heading) print(fmt::format("\n{}\n", report.file));
+  for (const auto* list : {&report.problems, &report.unsupported}) {
+    for (const config::Problem& problem : *list)
+      print(fmt::format("{}{}\n", indentation, to_string(problem)));
+  }
 }
 
 void validate(const ValidateOptions& options, std::vector<std::string> tokens) {
@@ -175,17 +217,20 @@ void validate(const ValidateOptions& options, std::vector<std::string> tokens) {
           request, options.world_size > 0 ? std::optional(options.world_size) : std::nullopt));
     }
   }
-  std::size_t refused = 0, width = 0;
-  for (const auto& report : reports) width = std::max(width, report.file.size());
-  for (const auto& report : reports) {
-    refused += report.problems.empty() && report.unsupported.empty() ? 0 : 1;
-    if (reports.size() > 1)
-      print(fmt::format("{:<{}}  {:>6}  {}\n", report.file, width, report.world_size, verdict(report)));
+  if (reports.size() == 1) {
+    print_details(reports[0], /*heading=*/false);
+    print_warnings(reports[0].notes);
+    if (is_refused(reports[0])) throw_user_error("{} cannot be trained as it is", reports[0].file);
+    print(fmt::format("{} can be trained on {} ranks\n", reports[0].file, reports[0].world_size));
+    return;
   }
-  for (const auto& report : reports) print_details(report);
-  if (reports.size() == 1) print_warnings(reports[0].notes);
+  const auto refused = std::count_if(reports.begin(), reports.end(), is_refused);
+  print_table(reports);
+  for (const auto& report : reports) {
+    if (is_refused(report)) print_details(report, /*heading=*/true);
+  }
   if (refused > 0) throw_user_error("{} of {} files cannot be trained as they are", refused, reports.size());
-  print(fmt::format("{} of {} files can be trained\n", reports.size(), reports.size()));
+  print(fmt::format("all {} files can be trained\n", reports.size()));
 }
 
 void add_validate(CLI::App& parent) {
@@ -195,14 +240,9 @@ void add_validate(CLI::App& parent) {
   command->add_option("--config,--exp", options->configs, "Experiment files; * and ? are expanded")
       ->required()
       ->type_name("FILE");
-  command
-      ->add_option("--config_dir", options->config.config_directory,
-                   "Your own tree of presets, searched first")
-      ->type_name("DIR");
-  command->add_flag("--allow_unknown_keys", options->config.allow_unknown_keys,
-                    "Unknown keys are no problem");
-  command->add_option("--world_size", options->world_size, "Ranks (default: the fewest that fit)");
-  command->allow_extras();
+  add_preset_options(*command, options->config);
+  command->add_option("--world_size", options->world_size, "Ranks (default: the fewest that fit)")
+      ->check(CLI::Range(std::int64_t{1}, config::most_ranks));
   command->callback([command, options] { validate(*options, command->remaining()); });
 }
 

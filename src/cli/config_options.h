@@ -18,8 +18,11 @@ struct ConfigOptions {
   config::ResolveRequest request(const std::vector<std::string>& tokens) const;
 };
 
-/// Adds --config (also --exp), --config_dir and --allow_unknown_keys, and lets everything else on the line
-/// through as overrides: `key=value` or `--key value`. Read those with `command.remaining()` in the callback.
-std::shared_ptr<ConfigOptions> add_config_options(CLI::App& command);
+/// Adds --config_dir and --allow_unknown_keys, and lets everything else on the line through as overrides:
+/// `key=value` or `--key value`. Read those with `command.remaining()` in the callback.
+void add_preset_options(CLI::App& command, ConfigOptions& options);
+
+/// The same with --config (also --exp), one file.
+std::shared_ptr<ConfigOptions> add_config_options(CLI::App& command, bool required = true);
 
 }  // namespace primus::cli

@@ -2,7 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "cli/commands.h"
@@ -21,6 +23,36 @@ int report(std::string_view message, int code) {
   return code;
 }
 
+bool is_launcher(std::string_view word) { return word == "direct" || word == "slurm" || word == "container"; }
+
+/// As in the original, --debug, --dry-run and --config FILE may stand in front of direct, slurm and
+/// container: they are moved behind that word. In front of any other command --debug makes this process
+/// talkative.
+std::vector<std::string> with_leading_options_moved(std::vector<std::string> words) {
+  std::size_t count = 0;
+  while (count < words.size() && (words[count] == "--debug" || words[count] == "--dry-run" ||
+                                  words[count] == "--dry_run" || words[count] == "--config")) {
+    count += words[count] == "--config" ? 2 : 1;
+  }
+  if (count == 0 || count >= words.size()) return words;
+  const auto command = words.begin() + static_cast<std::ptrdiff_t>(count);
+  if (is_launcher(*command)) {
+    const bool scheduler =
+        *command == "slurm" && command + 1 != words.end() && (command[1] == "srun" || command[1] == "sbatch");
+    std::rotate(words.begin(), command, command + (scheduler ? 2 : 1));
+    return words;
+  }
+  for (auto option = words.begin(); option != command; ++option) {
+    if (*option != "--debug") {
+      throw_user_error("{} in front of the command goes with direct, slurm and container, not with {}",
+                       *option, *command);
+    }
+  }
+  ::setenv("PRIMUS_LOG_LEVEL", "DEBUG", /*overwrite=*/1);
+  words.erase(words.begin(), command);
+  return words;
+}
+
 /// CLI11 would only say that a command is missing.
 void refuse_unknown_command(const CLI::App& app, std::string_view word) {
   std::vector<std::string> known;
@@ -28,6 +60,8 @@ void refuse_unknown_command(const CLI::App& app, std::string_view word) {
     known.push_back(command->get_name());
   }
   if (word.starts_with('-') || std::find(known.begin(), known.end(), word) != known.end()) return;
+  if (word == "deps")
+    throw_user_error("deps: there is nothing to fetch, this program is complete as it is built");
   throw_user_error("unknown command '{}'{}; `primus-cli --help` lists them", word,
                    config::did_you_mean(word, known));
 }
@@ -40,8 +74,8 @@ struct CommandLine {
 
 /// After `direct ... --` stands another command line, and slurm's and container's options are those of other
 /// programs.
-CommandLine split(int argc, char** argv) {
-  CommandLine line{.own = {argv + std::min(argc, 1), argv + argc}, .passed_on = {}};
+CommandLine split(std::vector<std::string> words) {
+  CommandLine line{.own = std::move(words), .passed_on = {}};
   if (line.own.empty()) return line;
   auto cut = line.own.end();
   if (line.own[0] == "direct") cut = std::find(line.own.begin(), line.own.end(), "--");
@@ -53,7 +87,7 @@ CommandLine split(int argc, char** argv) {
 }
 
 void run_command(int argc, char** argv) {
-  const CommandLine line = split(argc, argv);
+  const CommandLine line = split(with_leading_options_moved({argv + std::min(argc, 1), argv + argc}));
   CLI::App app("Primus in C++: trains large language models from one YAML file", "primus-cli");
   app.require_subcommand(1);
   app.set_version_flag("--version", "primus-cli 0.1.0");
@@ -69,7 +103,11 @@ void run_command(int argc, char** argv) {
   add_parallel(app);
   add_slurm(app, line.passed_on);
   add_container(app, line.passed_on);
-  if (argc > 1) refuse_unknown_command(app, argv[1]);
+  if (line.own.empty()) {
+    std::fputs(app.help().c_str(), stdout);
+    return;
+  }
+  refuse_unknown_command(app, line.own[0]);
   try {
     // The parser takes the words from the last to the first.
     app.parse(std::vector<std::string>(line.own.rbegin(), line.own.rend()));

@@ -62,6 +62,11 @@ parallel::Mesh join(const config::Arguments& arguments, const std::string& finge
 
 void pretrain(const TrainOptions& options, const std::vector<std::string>& tokens) {
   config::Experiment experiment = config::resolve(options.config->request(tokens));
+  for (const std::string& word : options.for_python)
+    experiment.warnings.push_back(
+        fmt::format("command line: '{}' is without effect: --data_path and --backend_path "
+                    "speak to the Python program (an argument is set by data_path=...)",
+                    word));
   if (!options.export_config.empty()) {
     write_file_atomically(options.export_config, to_yaml(config::resolved_tree(experiment)));
   }
@@ -88,6 +93,18 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   if (speaks) print_result(result);
 }
 
+/// Known from the original; who types it shall learn why it is not here.
+void add_posttrain(CLI::App& command) {
+  command.add_subcommand("posttrain", "Refused: supervised fine-tuning is outside of this engine")
+      ->allow_extras()
+      ->callback([] {
+        throw UserError(
+            "train posttrain: supervised fine-tuning is outside of this engine. To go on from a checkpoint "
+            "on plain "
+            "text, use train pretrain with 'load' and 'finetune: true'");
+      });
+}
+
 }  // namespace
 
 void add_train(CLI::App& program) {
@@ -106,6 +123,7 @@ void add_train(CLI::App& program) {
   }
   pretrain_command->callback(
       [pretrain_command, options] { pretrain(*options, pretrain_command->remaining()); });
+  add_posttrain(*command);
 }
 
 }  // namespace primus::cli

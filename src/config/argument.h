@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace primus::config {
@@ -33,7 +34,18 @@ struct Support {
 };
 
 /// A condition on a number, or on each number of a list.
-enum class Check { none, positive, not_negative, fraction };
+enum class Check {
+  none,
+  positive,
+  not_negative,
+  fraction,
+  ranks,  ///< from 1 to `most_ranks`
+};
+
+/// More ranks than any machine has: what is computed from numbers of ranks stays in 64 bits.
+inline constexpr std::int64_t most_ranks = 1'000'000;
+/// Integers go from minus this to this, for the same reason.
+inline constexpr std::int64_t largest_integer = 1'000'000'000'000;
 
 /// What only some rows need.
 struct Details {

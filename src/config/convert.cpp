@@ -50,6 +50,9 @@ std::optional<std::int64_t> as_integer(const Value& value) {
   return static_cast<std::int64_t>(*number);
 }
 
+/// Whether an integer is of a size that can be counted with.
+bool in_range(std::int64_t integer) { return integer >= -largest_integer && integer <= largest_integer; }
+
 /// A name such as an experiment's may look like a number; its characters are kept.
 std::optional<std::string> as_text(const Value& value) {
   if (value.is_text()) return *value.text();
@@ -58,9 +61,10 @@ std::optional<std::string> as_text(const Value& value) {
   return std::nullopt;
 }
 
-std::string_view check_text(Check check) {
+std::string check_text(Check check) {
   switch (check) {
     case Check::none: return "";
+    case Check::ranks: return fmt::format("must lie between 1 and {}", most_ranks);
     case Check::positive: return "must be greater than 0";
     case Check::not_negative: return "must not be negative";
     case Check::fraction: return "must lie between 0 and 1";
@@ -74,6 +78,7 @@ bool passes(Check check, double number) {
     case Check::positive: return number > 0;
     case Check::not_negative: return number >= 0;
     case Check::fraction: return number >= 0 && number <= 1;
+    case Check::ranks: return number >= 1 && number <= static_cast<double>(most_ranks);
   }
   return true;
 }
@@ -102,15 +107,24 @@ std::optional<T> item_as(const Value& value) {
   if constexpr (std::is_same_v<T, std::string>) return as_text(value);
 }
 
+/// Why a number is not allowed, to be followed by the number; nothing for one that is.
+template <typename T>
+std::optional<std::string> not_allowed(const Argument& argument, const T& item) {
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    if (!in_range(item)) return fmt::format("must not be beyond {}", largest_integer);
+  }
+  if constexpr (!std::is_same_v<T, std::string>) {
+    if (!passes(argument.details.check, static_cast<double>(item))) return check_text(argument.details.check);
+  }
+  return std::nullopt;
+}
+
 template <typename T>
 Outcome scalar_of(const Argument& argument, std::string_view wanted, const Value& value) {
   const auto item = item_as<T>(value);
   if (!item) return must_be(wanted, value);
-  if constexpr (!std::is_same_v<T, std::string>) {
-    if (!passes(argument.details.check, static_cast<double>(*item))) {
-      return fmt::format("{}; it is {}", check_text(argument.details.check), value.as_written());
-    }
-  }
+  if (const auto reason = not_allowed(argument, *item))
+    return fmt::format("{}; it is {}", *reason, value.as_written());
   return TypedValue(*item);
 }
 
@@ -135,11 +149,8 @@ Outcome list_of(const Argument& argument, std::string_view wanted, const Value& 
   for (const Value& item : items_of<T>(value)) {
     const auto converted = item_as<T>(item);
     if (!converted) return must_be(wanted, value);
-    if constexpr (!std::is_same_v<T, std::string>) {
-      if (!passes(argument.details.check, static_cast<double>(*converted))) {
-        return fmt::format("{}; it holds {}", check_text(argument.details.check), item.as_written());
-      }
-    }
+    if (const auto reason = not_allowed(argument, *converted))
+      return fmt::format("{}; it holds {}", *reason, item.as_written());
     items.push_back(*converted);
   }
   return TypedValue(std::move(items));

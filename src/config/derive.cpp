@@ -137,6 +137,15 @@ void derive_parallel(Arguments& a, std::vector<std::string>& notes) {
   }
 }
 
+void note_two_epsilons(const Arguments& a, std::vector<std::string>& notes) {
+  const double by_megatrons_name = a.get<"layernorm_epsilon">(), other = a.get<"norm_epsilon">();
+  constexpr double megatrons_default = 1e-5;
+  if (by_megatrons_name == megatrons_default || by_megatrons_name == other) return;
+  notes.push_back(fmt::format("{}: 'layernorm_epsilon' ({}) wins over 'norm_epsilon' ({}, {})",
+                              to_string(a.where<"layernorm_epsilon">()), by_megatrons_name, other,
+                              to_string(a.where<"norm_epsilon">())));
+}
+
 void derive_model(Arguments& a) {
   set<"encoder_num_layers">(a, a.get<"num_layers">());
   set<"encoder_seq_length">(a, a.get<"seq_length">());
@@ -318,6 +327,7 @@ DerivedArguments derive(const Arguments& arguments, const RunContext& context) {
   derive_batch(derived, context.world_size);
   derive_parallel(derived.arguments, derived.notes);
   derive_schedule(derived.arguments);
+  note_two_epsilons(derived.arguments, derived.notes);
   derive_model(derived.arguments);
   derive_experts(derived.arguments);
   derive_precision(derived);

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/arguments.h"
-#include "config/environment.h"
 #include "config/experiment.h"
 #include "config/problem.h"
 
@@ -15,10 +15,8 @@ namespace primus::config {
 /// What a run knows beside its files.
 struct RunContext {
   std::int64_t world_size = 1;
-  bool has_gpu = false;  ///< whether rules about GPU libraries count
   std::string work_group, user_name, exp_name;
   std::filesystem::path root_directory;
-  Environment environment = process_environment();
 
   static RunContext of(const Experiment& experiment, std::int64_t world_size);
 };

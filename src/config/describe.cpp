@@ -46,6 +46,7 @@ std::string check_suffix(const Argument& argument) {
     case Check::positive: return ", greater than 0";
     case Check::not_negative: return ", not negative";
     case Check::fraction: return ", from 0 to 1";
+    case Check::ranks: return fmt::format(", from 1 to {}", most_ranks);
   }
   return "";
 }

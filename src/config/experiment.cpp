@@ -21,10 +21,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What may stand at the top of an experiment file; the last two are in exported files.
+constexpr std::string_view top_keys[] = {"work_group", "user_name", "exp_name", "workspace",  "modules",
+                                         "platform",   "env",       "name",     "config_file"};
+
+/// The keys that say where a module's values come from. They name presets, so they cannot follow from the
+/// command line.
+constexpr std::string_view describing_keys[] = {"name",  "framework",     "config",
+                                                "model", "trainer_class", "overrides"};
+
+template <std::size_t N>
+bool is_one_of(const std::string_view (&keys)[N], std::string_view key) {
+  return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+}
+
 const Value& required_key(const Value& tree, std::string_view key, const std::string& file) {
   const Value* value = tree.map()->find(key);
-  if (value == nullptr) throw UserError({file, 0}, fmt::format("the required key '{}' is missing", key));
-  return *value;
+  if (value != nullptr) return *value;
+  std::vector<std::string> others;
+  for (const auto& entry : *tree.map()) {
+    if (!is_one_of(top_keys, entry.first)) others.push_back(entry.first);
+  }
+  const auto near = nearest_names(key, others, 1);
+  if (near.empty()) throw UserError({file, 0}, fmt::format("the required key '{}' is missing", key));
+  throw UserError(tree.map()->find(near[0])->origin.where(),
+                  fmt::format("the required key '{}' is missing: is it meant by '{}'?", key, near[0]));
 }
 
 /// A part of the run directory's path. A number is taken as it was written.
@@ -46,7 +67,7 @@ Value load_experiment_file(const ResolveRequest& request) {
   Value tree = load_file(request.config, Layer::experiment, request.environment);
   if (!tree.is_map()) {
     throw UserError({request.config.string(), 1},
-                    fmt::format("an experiment file must hold a map of keys, not a {}", tree.kind()));
+                    fmt::format("an experiment file must hold a map of keys, not {}", tree.a_kind()));
   }
   return tree;
 }
@@ -61,8 +82,9 @@ std::string choose_module(const Value& tree, const ResolveRequest& request) {
   for (const auto& entry : modules) names.push_back(entry.first);
   throw UserError(
       {request.config.string(), 0},
-      fmt::format("the required module '{}' is missing under 'modules'; there: {}", request.module,
-                  names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+      fmt::format("the required module '{}' is missing under 'modules'; there: {}{}", request.module,
+                  names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")),
+                  names.empty() ? "" : ". Rename the one that is meant"));
 }
 
 /// The Python way of writing a value as text.
@@ -72,56 +94,44 @@ std::string exported_text(const Value& value) {
   return value.text() ? *value.text() : to_json(value, JsonStyle::one_line);
 }
 
-/// The keys that say where a module's values come from. They name presets, so they cannot follow from the
-/// command line.
-constexpr std::string_view describing_keys[] = {"name",  "framework",     "config",
-                                                "model", "trainer_class", "overrides"};
-
 void apply_overrides(Value& module, const Value& overrides) {
   for (const std::string_view key : describing_keys) {
     if (overrides.map()->contains(key)) {
       throw_user_error(
-          "command line: '{}' says how the module is made and is set in the experiment file only", key);
+          "command line: '{0}' says what the module is made of, so it must stand in the experiment file; "
+          "there "
+          "it may be a reference such as '{0}: ${{MY_VARIABLE:default}}'",
+          key);
     }
   }
   deep_merge(module, overrides);
 }
 
-/// Where a key that stands in the wrong place belongs, if it is one of an argument or of the file's top
-/// level.
-std::string where_it_belongs(const std::string& key) {
-  if (find_argument(key) < argument_count) return ": move it under 'overrides' of its module";
-  return did_you_mean(key,
-                      {"work_group", "user_name", "exp_name", "workspace", "modules", "platform", "env"});
+/// Adds a problem when a key stands where only `keys` have a meaning. Names that start with `_`, `.` or `x-`
+/// are free for anchors.
+template <std::size_t N>
+void check_place(const std::string& key, const Value& value, const std::string_view (&keys)[N],
+                 const std::string& place, std::vector<Problem>& problems) {
+  const bool is_free = key.starts_with('_') || key.starts_with('.') || key.starts_with("x-");
+  if (is_free || is_one_of(keys, key)) return;
+  const std::string advice = find_argument(key) < argument_count
+                                 ? ": move it under 'overrides' of its module"
+                                 : did_you_mean(key, {std::begin(keys), std::end(keys)});
+  problems.push_back({Problem::Kind::misplaced_key, value.origin.where(),
+                      fmt::format("the key '{}' has no meaning {}{}", key, place, advice)});
 }
 
-/// Keys of the file itself, and of its modules beside `overrides`, that nothing reads. Names that start with
-/// `_`, `.` or `x-` are free for anchors.
+/// Keys of the file itself, and of its modules beside `overrides`, that nothing reads.
 void find_misplaced_keys(const Value& tree, std::vector<Problem>& problems) {
-  const auto is_free = [](const std::string& key) {
-    return key.starts_with('_') || key.starts_with('.') || key.starts_with("x-");
-  };
-  const auto add = [&](const std::string& key, const Value& value, const std::string& place) {
-    problems.push_back({Problem::Kind::misplaced_key, value.origin.where(),
-                        fmt::format("the key '{}' has no meaning {}{}", key, place, where_it_belongs(key))});
-  };
-  constexpr std::string_view top[] = {"work_group", "user_name", "exp_name", "workspace",  "modules",
-                                      "platform",   "env",       "name",     "config_file"};
-  for (const auto& [key, value] : *tree.map()) {
-    if (std::find(std::begin(top), std::end(top), key) == std::end(top) && !is_free(key)) {
-      add(key, value, "at the top of an experiment file");
-    }
-  }
+  for (const auto& [key, value] : *tree.map())
+    check_place(key, value, top_keys, "at the top of an experiment file", problems);
   const Value* modules = tree.map()->find("modules");
   if (modules == nullptr || !modules->is_map()) return;
   for (const auto& [name, module] : *modules->map()) {
-    if (!module.is_map() || !module.map()->contains("config"))
-      continue;  // already merged: arguments stand here
-    for (const auto& [key, value] : *module.map()) {
-      const bool describes =
-          std::find(std::begin(describing_keys), std::end(describing_keys), key) != std::end(describing_keys);
-      if (!describes && !is_free(key)) add(key, value, fmt::format("beside 'overrides' of '{}'", name));
-    }
+    // Without `config` it is already merged: arguments stand here.
+    if (!module.is_map() || !module.map()->contains("config")) continue;
+    for (const auto& [key, value] : *module.map())
+      check_place(key, value, describing_keys, fmt::format("beside 'overrides' of '{}'", name), problems);
   }
 }
 
@@ -229,12 +239,24 @@ Experiment resolve(const ResolveRequest& request, std::vector<Problem>& problems
   experiment.workspace = name_of(document.tree, "workspace", file);
   experiment.root_directory =
       experiment.workspace / experiment.work_group / experiment.user_name / experiment.exp_name;
+  if (experiment.root_directory.empty()) {
+    throw UserError({file, 0},
+                    "'workspace', 'work_group', 'user_name' and 'exp_name' are all empty: they name the "
+                    "folder of the run");
+  }
   experiment.module = document.module;
   experiment.environment = environment_block(request, experiment.warnings);
   check_framework(*document.tree.map()->find("modules")->map()->find(document.module), file);
 
-  problems.insert(problems.end(), document.problems.begin(), document.problems.end());
   experiment.arguments = Arguments::from(document.parameters(), problems);
+  // A key beside `overrides` is among the parameters too; it is reported once, by what is wrong with its
+  // place.
+  std::erase_if(problems, [&](const Problem& problem) {
+    return problem.kind == Problem::Kind::unknown_key &&
+           std::any_of(document.problems.begin(), document.problems.end(),
+                       [&](const Problem& misplaced) { return misplaced.where == problem.where; });
+  });
+  problems.insert(problems.begin(), document.problems.begin(), document.problems.end());
   if (request.allow_unknown_keys) {
     for (const Problem& problem : problems) {
       if (concerns_unknown_key(problem)) experiment.warnings.push_back(to_string(problem));

@@ -45,7 +45,7 @@ double floating_point_operations(const Arguments& a, std::int64_t batch_size, st
   std::int64_t expert_layers = 0;
   if (a.get<"num_experts">()) {
     const LayerPattern pattern = a.get<"moe_layer_freq">();
-    for (std::int64_t layer = 0; layer < layers; ++layer) expert_layers += pattern.contains(layer) ? 1 : 0;
+    expert_layers = pattern.count(layers);
     // A layer that predicts a further token is built like the last one.
     if (layers > 0 && pattern.contains(layers - 1)) expert_layers += depth;
   }

@@ -1,7 +1,8 @@
 #include "config/layer_pattern.h"
 
-#include <cctype>
 #include <charconv>
+
+#include "config/scanner.h"
 
 namespace primus::config {
 
@@ -21,29 +22,17 @@ struct Term {
 /// ')'
 class ExpressionParser {
  public:
-  explicit ExpressionParser(std::string_view text) : text_(text) {}
+  explicit ExpressionParser(std::string_view text) : scanner_(text) {}
 
   std::optional<Term> parse() {
     auto term = sum(0);
-    skip_blanks();
-    return at_ == text_.size() ? term : std::nullopt;
+    return scanner_.at_end() ? term : std::nullopt;
   }
 
  private:
-  void skip_blanks() {
-    while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
-  }
-
-  bool take(char c) {
-    skip_blanks();
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
   std::optional<Term> sum(int depth) {
     auto left = product(depth);
-    while (left && take('+')) {
+    while (left && scanner_.take('+')) {
       const auto right = product(depth);
       if (!right || right->is_list != left->is_list) return std::nullopt;
       if (left->is_list) {
@@ -58,7 +47,7 @@ class ExpressionParser {
 
   std::optional<Term> product(int depth) {
     auto left = atom(depth);
-    while (left && take('*')) {
+    while (left && scanner_.take('*')) {
       const auto right = atom(depth);
       if (!right || (left->is_list && right->is_list)) return std::nullopt;
       left = multiply(*left, *right);
@@ -87,26 +76,25 @@ class ExpressionParser {
 
   std::optional<Term> atom(int depth) {
     if (depth > deepest) return std::nullopt;
-    if (take('(')) {
+    if (scanner_.take('(')) {
       auto inner = sum(depth + 1);
-      return take(')') ? inner : std::nullopt;
+      return scanner_.take(')') ? inner : std::nullopt;
     }
-    if (take('[')) return list(depth);
-    skip_blanks();
+    if (scanner_.take('[')) return list(depth);
     Term term;
-    const char* begin = text_.data() + at_;
-    const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), term.number);
+    const std::string_view rest = scanner_.rest();
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), term.number);
     if (error != std::errc()) return std::nullopt;
-    at_ += static_cast<std::size_t>(end - begin);
+    scanner_.skip(static_cast<std::size_t>(end - rest.data()));
     return term;
   }
 
   std::optional<Term> list(int depth) {
     Term term;
     term.is_list = true;
-    while (!take(']')) {
-      if (!term.items.empty() && !take(',')) return std::nullopt;
-      if (take(']')) break;
+    while (!scanner_.take(']')) {
+      if (!term.items.empty() && !scanner_.take(',')) return std::nullopt;
+      if (scanner_.take(']')) break;
       const auto item = sum(depth + 1);
       if (!item || item->is_list) return std::nullopt;
       term.items.push_back(item->number);
@@ -114,8 +102,7 @@ class ExpressionParser {
     return term;
   }
 
-  std::string_view text_;
-  std::size_t at_ = 0;
+  Scanner scanner_;
 };
 
 }  // namespace

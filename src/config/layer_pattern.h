@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -14,6 +15,11 @@ struct LayerPattern {
 
   bool contains(std::int64_t layer) const {
     return layers.empty() ? layer % every == 0 : layers.at(static_cast<std::size_t>(layer)) != 0;
+  }
+  /// How many of the first `number` layers are special. A list holds at least so many.
+  std::int64_t count(std::int64_t number) const {
+    if (layers.empty()) return (number + every - 1) / every;
+    return number - std::count(layers.begin(), layers.begin() + number, 0);
   }
   bool operator==(const LayerPattern&) const = default;
 };

@@ -1,8 +1,7 @@
 #include "config/literal.h"
 
-#include <cctype>
-
 #include "config/scalar.h"
+#include "config/scanner.h"
 
 namespace primus::config {
 
@@ -11,32 +10,19 @@ namespace {
 /// Recursive descent over the text. A method returns nothing as soon as the text is no literal.
 class LiteralParser {
  public:
-  explicit LiteralParser(std::string_view text) : text_(text) {}
+  explicit LiteralParser(std::string_view text) : scanner_(text) {}
 
   std::optional<Value> parse() {
     auto value = item(0);
-    skip_blanks();
-    return at_ == text_.size() ? value : std::nullopt;
+    return scanner_.at_end() ? value : std::nullopt;
   }
 
  private:
   static constexpr int deepest = 100;
 
-  void skip_blanks() {
-    while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
-  }
-
-  bool take(char c) {
-    skip_blanks();
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
   std::optional<Value> item(int depth) {
-    skip_blanks();
-    if (at_ >= text_.size() || depth > deepest) return std::nullopt;
-    switch (text_[at_]) {
+    if (scanner_.at_end() || depth > deepest) return std::nullopt;
+    switch (scanner_.rest()[0]) {
       case '[': return list('[', ']', depth);
       case '(': return list('(', ')', depth);
       case '{': return map_or_set(depth);
@@ -47,78 +33,82 @@ class LiteralParser {
   }
 
   std::optional<Value> list(char open, char close, int depth) {
-    take(open);
+    scanner_.take(open);
     Value::List items;
     bool comma = true;
-    while (!take(close)) {
+    while (!scanner_.take(close)) {
       if (!comma) return std::nullopt;
       auto next = item(depth + 1);
       if (!next) return std::nullopt;
       items.push_back(std::move(*next));
-      comma = take(',');
+      comma = scanner_.take(',');
       // Parentheses around one item without a comma only group it.
       if (open == '(' && !comma && items.size() == 1)
-        return take(close) ? std::optional(items[0]) : std::nullopt;
+        return scanner_.take(close) ? std::optional(items[0]) : std::nullopt;
     }
     return Value(std::move(items));
   }
 
   std::optional<Value> map_or_set(int depth) {
-    take('{');
+    scanner_.take('{');
     Map map;
     Value::List set;
     bool comma = true;
-    while (!take('}')) {
+    while (!scanner_.take('}')) {
       if (!comma) return std::nullopt;
       auto first = item(depth + 1);
       if (!first) return std::nullopt;
-      if (take(':')) {
+      if (scanner_.take(':')) {
         auto value = item(depth + 1);
         if (!value || !set.empty()) return std::nullopt;
         if (!first->is_text()) {
-          throw_user_error("'{}': the key {} is a {}, and keys must be text", text_, first->as_written(),
-                           first->kind());
+          throw_user_error("'{}': the key {} is {}, and keys must be text", scanner_.whole_text(),
+                           first->as_written(), first->a_kind());
         }
         map.set(*first->text(), std::move(*value));
       } else {
         if (!map.empty()) return std::nullopt;
         set.push_back(std::move(*first));
       }
-      comma = take(',');
+      comma = scanner_.take(',');
     }
     if (!set.empty()) return Value(std::move(set));
     return Value(std::move(map));
   }
 
   std::optional<Value> quoted() {
-    const char quote = text_[at_++];
+    const std::string_view rest = scanner_.rest();
     std::string out;
-    while (at_ < text_.size() && text_[at_] != quote) {
-      if (text_[at_] == '\\') {
-        if (++at_ >= text_.size()) return std::nullopt;
-        switch (text_[at_]) {
-          case 'n': out += '\n'; break;
-          case 't': out += '\t'; break;
-          case '\\':
-          case '\'':
-          case '"': out += text_[at_]; break;
-          default: out += '\\', out += text_[at_];
-        }
-        ++at_;
-      } else {
-        out += text_[at_++];
+    for (std::size_t at = 1; at < rest.size(); ++at) {
+      if (rest[at] == rest[0]) {
+        scanner_.skip(at + 1);
+        return Value(std::move(out));
+      }
+      if (rest[at] == '\\' && ++at < rest.size()) {
+        out += escaped(rest[at]);
+      } else if (at < rest.size()) {
+        out += rest[at];
       }
     }
-    if (at_ >= text_.size()) return std::nullopt;
-    ++at_;
-    return Value(std::move(out));
+    return std::nullopt;
+  }
+
+  /// What a backslash and `c` stand for; a backslash in front of anything else is kept.
+  static std::string escaped(char c) {
+    switch (c) {
+      case 'n': return "\n";
+      case 't': return "\t";
+      case '\\':
+      case '\'':
+      case '"': return {c};
+      default: return {'\\', c};
+    }
   }
 
   std::optional<Value> word() {
-    const std::size_t begin = at_;
-    while (at_ < text_.size() && std::string_view(",:]})( \t").find(text_[at_]) == std::string_view::npos)
-      ++at_;
-    const std::string_view word = text_.substr(begin, at_ - begin);
+    const std::string_view rest = scanner_.rest();
+    const std::string_view word = rest.substr(0, rest.find_first_of(",:]})( \t"));
+    scanner_.skip(word.size());
     if (word == "None") return Value();
     if (word == "True") return Value(true);
     if (word == "False") return Value(false);
@@ -133,8 +123,7 @@ class LiteralParser {
     return std::nullopt;
   }
 
-  std::string_view text_;
-  std::size_t at_ = 0;
+  Scanner scanner_;
 };
 
 }  // namespace

@@ -56,7 +56,7 @@ class Loader {
     if (!file.is_map() && !file.is_list() && !file.is_text()) {
       throw UserError(
           {path.string(), 1},
-          fmt::format("a configuration file must hold a map of keys; this one is a {}", file.kind()));
+          fmt::format("a configuration file must hold a map of keys; this one is {}", file.a_kind()));
     }
     return file;
   }
@@ -100,9 +100,8 @@ class Loader {
       const fs::path parent = path.parent_path() / *name.text();
       loaded.push_back(load(parent, &name.origin));
       if (!loaded.back().is_map()) {
-        throw UserError(name.origin.where(),
-                        fmt::format("'{}' holds a {}; only a map of keys can be inherited", parent.string(),
-                                    loaded.back().kind()));
+        throw UserError(name.origin.where(), fmt::format("'{}' holds {}; only a map of keys can be inherited",
+                                                         parent.string(), loaded.back().a_kind()));
       }
     }
     return loaded;

@@ -58,14 +58,16 @@ Value load_preset(const std::vector<fs::path>& directories, const fs::path& fold
       Value preset = load_file(*path, layer, environment);
       if (preset.is_map()) return preset;
       throw UserError({path->string(), 1},
-                      fmt::format("a preset must hold a map of keys, not a {}", preset.kind()));
+                      fmt::format("a preset must hold a map of keys, not {}", preset.a_kind()));
     }
   }
   const fs::path wanted = fs::path(*name.text()).stem();
+  const std::vector<std::string> names = preset_names(directories, folder);
   throw UserError(
       name.origin.where(),
       fmt::format("there is no preset '{}' in '{}'{}", *name.text(), (directories.front() / folder).string(),
-                  did_you_mean(wanted.string(), preset_names(directories, folder))));
+                  names.empty() ? "; 'framework' should be megatron, whose presets are the only ones here"
+                                : did_you_mean(wanted.string(), names)));
 }
 
 const Value& required_key(const Value& module, const std::string& name, std::string_view key) {

@@ -1,6 +1,7 @@
 #include "config/validate.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 namespace primus::config {
@@ -12,6 +13,12 @@ bool only_unknown_keys(const std::vector<Problem>& problems) {
   return std::all_of(problems.begin(), problems.end(), [](const Problem& problem) {
     return problem.kind == Problem::Kind::unknown_key || problem.kind == Problem::Kind::misplaced_key;
   });
+}
+
+/// a · b, or the largest integer that there is.
+std::int64_t saturated_product(std::int64_t a, std::int64_t b) {
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<std::int64_t>::max() : product;
 }
 
 void append(std::vector<std::string>& lines, const std::vector<std::string>& more) {
@@ -27,7 +34,8 @@ std::int64_t smallest_world_size(const Arguments& a) {
   const std::int64_t expert = std::max<std::int64_t>(a.get<"expert_model_parallel_size">(), 1);
   const std::int64_t expert_tensor =
       std::max<std::int64_t>(a.get<"expert_tensor_parallel_size">().value_or(tensor), 1);
-  return std::lcm(tensor * context, expert * expert_tensor) * pipeline;
+  const std::int64_t dense = tensor * context, sparse = expert * expert_tensor;
+  return saturated_product(saturated_product(dense / std::gcd(dense, sparse), sparse), pipeline);
 }
 
 ValidationReport validate(const ResolveRequest& request, std::optional<std::int64_t> world_size) {

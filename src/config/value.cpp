@@ -61,6 +61,13 @@ std::string_view Value::kind() const {
   return names[content.index()];
 }
 
+std::string Value::a_kind() const {
+  const std::string_view name = kind();
+  if (is_null()) return std::string(name);
+  return (std::string_view("aeiou").find(name[0]) == std::string_view::npos ? "a " : "an ") +
+         std::string(name);
+}
+
 std::string Value::as_written() const {
   if (!written.empty()) return written;
   if (const std::string* characters = text()) return *characters;

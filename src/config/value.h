@@ -105,6 +105,8 @@ class Value {
 
   /// "null", "boolean", "integer", "number", "text", "list", "map", "date" or "big integer".
   std::string_view kind() const;
+  /// The same as it stands in a sentence: "an integer", "a map", "null".
+  std::string a_kind() const;
 
   /// The scalar as the user wrote it (`007`, `1e-5`, `yes`), for a list or map its JSON form.
   std::string as_written() const;

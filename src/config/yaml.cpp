@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/scalar.h"
+#include "config/yaml_error.h"
 
 namespace primus::config {
 
@@ -128,11 +129,15 @@ class TreeBuilder : public YAML::EventHandler {
 
   void set_key(Open& parent, const Value& key) {
     if (!key.is_text()) {
-      const std::string shown = key.is_list() || key.is_map() ? std::string(key.kind()) : key.as_written();
+      if (key.is_list() || key.is_map()) {
+        throw UserError(key.origin.where(),
+                        fmt::format("{} stands where a key must be, and keys must be text: "
+                                    "put it in quotes, or a ':' is one too many",
+                                    key.a_kind()));
+      }
       throw UserError(key.origin.where(),
-                      fmt::format("the key '{}' is read as a {}, and keys must be text: put it in "
-                                  "quotes",
-                                  key.is_null() ? "null" : shown, key.kind()));
+                      fmt::format("the key '{}' is read as {}, and keys must be text: put it in quotes",
+                                  key.is_null() ? "null" : key.as_written(), key.a_kind()));
     }
     parent.key = *key.text();
     parent.key_line = key.origin.line;
@@ -217,7 +222,8 @@ void check_utf8(std::string_view text, const std::string& file_name) {
 
 Value parse_yaml(std::string_view text, const std::string& file_name, Layer layer) {
   check_utf8(text, file_name);
-  std::istringstream stream{std::string(text)};
+  // At the end of a line yaml-cpp 0.7 does not see that a quoted text goes on; inside of a comment it does.
+  std::istringstream stream{std::string(text) + (text.ends_with('\n') ? "#" : "")};
   TreeBuilder builder(std::make_shared<const std::string>(file_name), layer);
   try {
     YAML::Parser parser(stream);
@@ -229,7 +235,7 @@ Value parse_yaml(std::string_view text, const std::string& file_name, Layer laye
     }
     return root;
   } catch (const YAML::Exception& error) {
-    throw UserError({file_name, error.mark.line + 1}, error.msg);
+    throw explained(error, text, file_name);
   }
 }
 

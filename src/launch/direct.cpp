@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <string_view>
@@ -52,6 +53,7 @@ std::string master_address(const DirectOptions& options, const Sources& sources)
 /// The variables that sourcing a shell file sets or changes.
 std::map<std::string, std::string> variables_of_file(const std::string& path,
                                                      const Environment& environment) {
+  if (!std::filesystem::exists(path)) throw_user_error("--env {}: it is neither KEY=VALUE nor a file", path);
   const Finished finished =
       run_to_end({.words = {"bash", "-c", "set -ae; . \"$1\" >&2; env -0", "bash", path}, .environment = {}});
   if (finished.status != 0) throw_user_error("--env {}: the file {}", path, describe_end(finished.status));
@@ -129,6 +131,9 @@ SupervisorOptions plan_direct(const DirectOptions& options, const LauncherFile& 
 void run_patches(const DirectOptions& options, const LauncherFile& file) {
   constexpr int skipped = 2;
   const auto patches = options.patches.empty() ? file.values("direct", "patch") : options.patches;
+  for (const std::string& patch : patches) {
+    if (!std::filesystem::exists(patch)) throw_user_error("--patch {}: there is no such file", patch);
+  }
   for (const std::string& patch : patches) {
     const Finished finished =
         run_to_end({.words = {"bash", "-c", "exec bash \"$0\" >&2", patch}, .environment = {}});

@@ -24,6 +24,7 @@ SelfAttention::SelfAttention(const TransformerConfig& config, std::int64_t layer
       heads_(config.num_attention_heads),
       first_head_(mesh.tensor().rank() * config.num_attention_heads / mesh.tensor().size()),
       dropout_(config.attention_dropout),
+      attention_{.window_left = config.attention_window(layer), .softcap = config.attn_logit_softcapping},
       kernels_(config.kernels),
       linear_qkv_({.name = name + ".linear_qkv",
                    .in = config.hidden_size,
@@ -50,7 +51,7 @@ at::Tensor SelfAttention::forward(const at::Tensor& x, const ForwardContext& con
     attended = attend_apart(qkv, context);
   } else {
     if (context.rope.cos.defined()) qkv = kernels::apply_rope_packed(qkv, context.rope, kernels_);
-    attended = kernels::attention_packed(qkv, {}, context.documents, {}, dropout(context), kernels_);
+    attended = kernels::attention_packed(qkv, attention_, context.documents, {}, dropout(context), kernels_);
   }
   return linear_proj_.forward_without_bias(attended);
 }
@@ -68,7 +69,7 @@ at::Tensor SelfAttention::attend_apart(const at::Tensor& qkv, const ForwardConte
     query = kernels::apply_rope(query, context.rope, kernels_);
     key = kernels::apply_rope(key, context.rope, kernels_);
   }
-  kernels::AttentionConfig attention;
+  kernels::AttentionConfig attention = attention_;
   if (context.cache != nullptr) {
     KeyValueCache::Layer& seen = context.cache->layers.at(cache_slot_);
     attention.query_offset = seen.key.defined() ? seen.key.size(0) : 0;

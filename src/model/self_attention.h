@@ -37,6 +37,7 @@ class SelfAttention {
   std::int64_t heads_;
   std::int64_t first_head_;
   double dropout_;
+  kernels::AttentionConfig attention_;
   kernels::KernelOptions kernels_;
   parallel::ColumnParallelLinear linear_qkv_;
   std::optional<Norm> q_layernorm_;

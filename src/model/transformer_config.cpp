@@ -44,6 +44,11 @@ void check(const TransformerConfig& config) {
   check_positive("max_position_embeddings", config.max_position_embeddings);
   check_multiple("num_attention_heads", config.num_attention_heads, "num_query_groups",
                  config.num_query_groups);
+  if (!config.attention_windows.empty() &&
+      static_cast<std::int64_t>(config.attention_windows.size()) != config.num_layers) {
+    throw_user_error("there are attention windows for {} layers, and num_layers is {}",
+                     config.attention_windows.size(), config.num_layers);
+  }
   check_probability("hidden_dropout", config.hidden_dropout);
   check_probability("attention_dropout", config.attention_dropout);
   if (config.padded_vocab_size < config.vocab_size) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "kernels/activation.h"
 #include "kernels/options.h"
@@ -48,6 +49,10 @@ struct TransformerConfig {
   bool qk_layernorm = false;
   /// The residual is taken after the norm instead of before.
   bool apply_residual_connection_post_layernorm = false;
+  /// > 0: attention scores become c·tanh(scores / c).
+  double attn_logit_softcapping = 0.0;
+  /// For each layer how many earlier tokens a query sees beside its own, negative for all; empty: no windows.
+  std::vector<std::int64_t> attention_windows = {};
   /// > 0: logits become c·tanh(logits / c).
   double final_logit_softcapping = 0.0;
   bool untie_embeddings_and_output_weights = true;
@@ -61,6 +66,9 @@ struct TransformerConfig {
   at::ScalarType params_dtype = at::kFloat;
   kernels::KernelOptions kernels = {};
 
+  std::int64_t attention_window(std::int64_t layer) const {
+    return attention_windows.empty() ? -1 : attention_windows.at(static_cast<std::size_t>(layer));
+  }
   std::int64_t heads_per_group() const { return num_attention_heads / num_query_groups; }
   /// Rows of the fused query-key-value projection: per group its queries, one key and one value.
   std::int64_t qkv_size() const { return num_query_groups * (heads_per_group() + 2) * kv_channels; }

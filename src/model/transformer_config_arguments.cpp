@@ -84,9 +84,46 @@ double epsilon_from(const Arguments& arguments) {
   return layernorm != megatron_default ? layernorm : arguments.get<"norm_epsilon">();
 }
 
+/// Megatron's fusions are switched one by one; Primus' own kernels also need `enable_primus_turbo`.
 kernels::KernelOptions kernels_from(const Arguments& arguments) {
-  if (!arguments.get<"enable_primus_turbo">()) return {};
-  return kernels::KernelOptions::all_fused();
+  const bool turbo = arguments.get<"enable_primus_turbo">();
+  const bool gated = arguments.get<"swiglu">() || arguments.get<"quick_geglu">();
+  kernels::KernelOptions kernels;
+  kernels.fused_linear = turbo && arguments.get<"use_turbo_gemm">();
+  kernels.fused_attention = turbo && arguments.get<"use_turbo_attention">();
+  kernels.fused_norm = turbo && arguments.get<"use_turbo_rms_norm">();
+  kernels.fused_activation =
+      gated ? arguments.get<"bias_swiglu_fusion">() : arguments.get<"bias_gelu_fusion">();
+  kernels.fused_rope = arguments.get<"apply_rope_fusion">();
+  kernels.fused_dropout = arguments.get<"bias_dropout_fusion">();
+  kernels.fused_cross_entropy = arguments.get<"cross_entropy_loss_fusion">();
+  return kernels;
+}
+
+/// For each layer how many earlier tokens a query sees; nothing when no layer has a window. Attention is
+/// causal, so that the window's right side is of no account.
+std::vector<std::int64_t> attention_windows_from(const Arguments& arguments, std::int64_t num_layers) {
+  const std::vector<std::int64_t> size = arguments.get<"window_size">();
+  if (size.empty()) return {};
+  if (size.size() != 2) {
+    throw UserError(arguments.where<"window_size">(),
+                    fmt::format("'window_size' takes two numbers, [left, right]; it has {}", size.size()));
+  }
+  const auto pattern = arguments.get<"window_attn_skip_freq">();
+  if (pattern && !pattern->layers.empty() &&
+      static_cast<std::int64_t>(pattern->layers.size()) != num_layers) {
+    throw UserError(arguments.where<"window_attn_skip_freq">(),
+                    fmt::format("'window_attn_skip_freq' lists {} layers, and 'num_layers' is {}",
+                                pattern->layers.size(), num_layers));
+  }
+  std::vector<std::int64_t> windows;
+  for (std::int64_t layer = 0; layer < num_layers; ++layer) {
+    const bool listed = pattern && !pattern->layers.empty();
+    const bool windowed = !pattern || (listed ? pattern->layers[static_cast<std::size_t>(layer)] != 0
+                                              : (layer + 1) % pattern->every != 0);
+    windows.push_back(windowed ? size[0] : -1);
+  }
+  return windows;
 }
 
 at::ScalarType params_dtype_from(const Arguments& arguments) {
@@ -122,6 +159,8 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.apply_residual_connection_post_layernorm =
       arguments.get<"apply_residual_connection_post_layernorm">();
   config.untie_embeddings_and_output_weights = arguments.get<"untie_embeddings_and_output_weights">();
+  config.attn_logit_softcapping = arguments.get<"attn_logit_softcapping">().value_or(0.0);
+  config.attention_windows = attention_windows_from(arguments, config.num_layers);
   config.final_logit_softcapping = arguments.get<"final_logit_softcapping">().value_or(0.0);
 
   config.hidden_dropout = arguments.get<"hidden_dropout">();

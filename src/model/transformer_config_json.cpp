@@ -118,6 +118,8 @@ std::string to_json(const TransformerConfig& config) {
     visit_scaling(Writer{scaling}, *config.rope.llama_scaling);
     json["rope_scaling"] = scaling;
   }
+  if (config.attn_logit_softcapping > 0.0) json["attn_logit_softcapping"] = config.attn_logit_softcapping;
+  if (!config.attention_windows.empty()) json["attention_windows"] = config.attention_windows;
   return json.dump(2) + "\n";
 }
 
@@ -129,6 +131,10 @@ TransformerConfig transformer_config_from_json(const std::string& text, const st
   if (json.contains("rope_scaling")) {
     visit_scaling(Reader{json["rope_scaling"], source}, config.rope.llama_scaling.emplace());
   }
+  Reader reader{json, source};
+  if (json.contains("attn_logit_softcapping"))
+    reader.field("attn_logit_softcapping", config.attn_logit_softcapping);
+  if (json.contains("attention_windows")) reader.field("attention_windows", config.attention_windows);
   check(config);
   return config;
 }

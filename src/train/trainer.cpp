@@ -259,6 +259,7 @@ void Trainer::State::train_iteration() {
   record.learning_rate = scheduler.learning_rate();
   record.grad_norm = optimizer.step(
       {.learning_rate = record.learning_rate,
+       .decoupled_learning_rate = scheduler.decoupled_learning_rate(),
        .weight_decay = scheduler.weight_decay(),
        .gradient_scale = settings.calculate_per_token_loss ? 1.0 / std::max(sums.tokens, 1.0) : 1.0,
        .iteration = state.iteration + 1});

@@ -1,9 +1,12 @@
 """What a user types at `primus-cli config`, and what it answers."""
 
 import json
+import os
+import shutil
+import subprocess
 import unittest
 
-from program import SOURCE, ProgramTest, run
+from program import CLI, ENVIRONMENT, SOURCE, ProgramTest, run
 
 TINY = SOURCE / "examples/megatron/configs/CPU/llama_tiny-pretrain.yaml"
 LLAMA3 = SOURCE / "examples/megatron/configs/MI300X/llama3.1_8B-BF16-pretrain.yaml"
@@ -43,6 +46,43 @@ class Show(ProgramTest):
         self.assert_success(run("config", "show", "--config", TINY, "--export_config", target))
         self.assertIn("num_layers: 4", target.read_text())
 
+    def test_what_it_writes_can_be_trained_from(self):
+        target = self.folder / "resolved.yaml"
+        for options in ([], ["--as-original"]):
+            self.assert_success(run("config", "show", "--config", TINY, "train_iters=7", *options, "--export_config", target))
+            difference = run("config", "show", "--config", target, "--diff", TINY)
+            self.assert_success(difference)
+            self.assertEqual([line.split(":")[0] for line in difference.stdout.splitlines()], ["train_iters"])
+
+    def test_a_file_that_cannot_be_written_is_named(self):
+        result = run("config", "show", "--config", TINY, "--export_config", self.folder / "none/resolved.yaml")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("none/resolved.yaml", result.stderr)
+
+    def test_overrides_belong_to_the_first_of_two(self):
+        result = run("config", "show", "--config", TINY, "--diff", TINY, "lr=0.5")
+        self.assert_success(result)
+        self.assertRegex(result.stdout, r"^lr: 0.5 -> 0?\.?3.0e-3   \(command line \| .*llama_tiny-pretrain.yaml:\d+\)\n$")
+
+    def test_says_nothing_when_nothing_differs(self):
+        result = run("config", "show", "--config", TINY, "--diff", TINY)
+        self.assert_success(result)
+        self.assertEqual(result.stdout, "")
+
+    def test_options_that_exclude_each_other(self):
+        for options in (["--diff", TINY, "--format", "json"], ["--megatron-args", "--as-original"],
+                        ["--world_size", "8"], ["--megatron-args", "--world_size", "-8"], ["--format", "toml"]):
+            self.assert_refused(run("config", "show", "--config", TINY, *options), "primus: error: ")
+
+    def test_derived_arguments_depend_on_the_world_size(self):
+        def batches(*options):
+            result = run("config", "show", "--config", LLAMA3, "--megatron-args", "--format", "json", *options)
+            self.assert_success(result)
+            return json.loads(result.stdout)["num_microbatches"]
+        self.assertEqual(batches("--world_size", "4"), 2 * batches("--world_size", "8"))
+        self.assert_refused(run("config", "show", "--config", LLAMA3, "--megatron-args", "--world_size", "7"),
+                            "not divisible by")
+
     def test_finds_presets_in_a_tree_of_the_users(self):
         models = self.folder / "configs/models/megatron"
         models.mkdir(parents=True)
@@ -57,6 +97,21 @@ class Show(ProgramTest):
 
 
 class Refusals(ProgramTest):
+    def test_a_tree_of_presets_that_is_not_there(self):
+        self.assert_refused(run("config", "show", "--config", TINY, "--config_dir", self.folder / "none"),
+                            "--config_dir", "is not a directory")
+        self.assert_refused(run("config", "show", "--config", TINY,
+                                environment={"PRIMUS_CONFIG_DIR": str(self.folder / "none")}),
+                            "PRIMUS_CONFIG_DIR", "is not a directory")
+
+    def test_an_unknown_preset(self):
+        (self.folder / "exp.yaml").write_text(TINY.read_text().replace("llama_tiny.yaml", "lama_tiny.yaml"))
+        self.assert_refused(run("config", "show", "--config", self.folder / "exp.yaml"), "exp.yaml:11",
+                            "no preset 'lama_tiny.yaml'", "did you mean 'llama_tiny'")
+
+    def test_post_training(self):
+        self.assert_refused(run("train", "posttrain", "--config", TINY), "posttrain", "outside of this engine")
+
     def test_a_missing_file(self):
         self.assert_refused(run("config", "show", "--config", self.folder / "none.yaml"), "none.yaml", "does not exist")
 
@@ -74,7 +129,9 @@ class Refusals(ProgramTest):
         self.assertIn("unknown key 'my_key'", result.stderr)
 
     def test_the_command_line_cannot_choose_presets(self):
-        self.assert_refused(run("config", "show", "--config", TINY, "model=llama3_8B"), "'model'")
+        for word in ("model=llama3_8B", "framework=megatron"):
+            self.assert_refused(run("config", "show", "--config", TINY, word), "must stand in the experiment file")
+            self.assert_refused(run("train", "pretrain", "--config", TINY, word), "must stand in the experiment file")
 
 
 class Explain(ProgramTest):
@@ -91,6 +148,21 @@ class Explain(ProgramTest):
                  ("llama_tiny-pretrain.yaml:", "pre_trainer.yaml:", "trainer_base.yaml:")]
         self.assertEqual(order, sorted(order))
 
+    def test_names_the_command_line_and_what_is_derived(self):
+        result = run("config", "explain", "global_batch_size", "--config", TINY, "global_batch_size=null")
+        self.assert_success(result)
+        order = [result.stdout.index(text) for text in ("derived", "command line", "overrides")]
+        self.assertEqual(order, sorted(order))
+
+    def test_explains_in_spite_of_problems_elsewhere(self):
+        result = run("config", "explain", "lr", "--config", TINY, "trian_iters=1", "lr=0.5")
+        self.assert_success(result)
+        self.assertIn("did you mean 'train_iters'", result.stderr)
+        self.assertIn("value     0.5", result.stdout)
+
+    def test_overrides_need_a_file(self):
+        self.assert_refused(run("config", "explain", "lr", "lr=1"), "'lr=1'", "without --config")
+
     def test_suggests_a_name(self):
         self.assert_refused(run("config", "explain", "trian_iters"), "did you mean 'train_iters'")
 
@@ -106,8 +178,38 @@ class Validate(ProgramTest):
             self.assertIn(text, result.stdout)
 
     def test_takes_several_files_and_patterns(self):
+        cpu = sorted((SOURCE / "examples/megatron/configs/CPU").glob("*.yaml"))
         result = run("config", "validate", "--config", SOURCE / "examples/megatron/configs/CPU/*.yaml", LLAMA3)
-        self.assertGreaterEqual(len([line for line in result.stdout.splitlines() if ".yaml  " in line]), 4)
+        heading, *lines = result.stdout.splitlines()[:len(cpu) + 2]
+        self.assertEqual(heading.split(), ["FILE", "RANKS", "VERDICT"])
+        self.assertEqual([line.split()[0] for line in lines], [*map(str, cpu), str(LLAMA3)])
+
+    def test_prints_a_table_of_all_examples(self):
+        files = list((SOURCE / "examples").glob("**/*.yaml"))
+        result = run("config", "validate", "--config", SOURCE / "examples/megatron/configs/*/*.yaml")
+        table, _, details = result.stdout.partition("\n\n")
+        self.assertEqual(len(table.splitlines()) - 1, len(files))
+        broken = [line.split()[0] for line in table.splitlines() if line.endswith(" problem")]
+        self.assertEqual(len(broken), 9, broken)
+        self.assertEqual(details.count("is not divisible by 'pipeline_model_parallel_size' (8)"), 9)
+        self.assertEqual(result.returncode, 2)
+
+    def test_a_file_that_is_not_there_does_not_keep_the_others_from_being_checked(self):
+        result = run("config", "validate", "--config", self.folder / "none*.yaml", TINY)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("does not exist", result.stdout)
+        self.assertIn("1 of 2 files", result.stderr)
+
+    def test_overrides_and_the_number_of_ranks_count(self):
+        self.assert_success(run("config", "validate", "--config", TINY, "--world_size", "8", "micro_batch_size=1"))
+        result = run("config", "validate", "--config", TINY, "--world_size", "3", "micro_batch_size=1")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("global batch size (8) is not divisible", result.stdout)
+
+    def test_what_this_engine_lacks_is_refused_with_the_reason(self):
+        result = run("config", "validate", "--config", TINY, "fp8=hybrid")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("'fp8'", result.stdout)
 
 
 class Keys(ProgramTest):
@@ -116,6 +218,10 @@ class Keys(ProgramTest):
         self.assert_success(result)
         self.assertIn("adam_beta1", result.stdout)
         self.assertNotIn("num_layers ", result.stdout)
+
+    def test_an_unknown_section_is_refused(self):
+        self.assert_refused(run("config", "keys", "--section", "optimiser"), "did you mean 'optimizer'")
+        self.assert_refused(run("config", "keys", "--section", "model", "--format", "markdown"), "--section")
 
     def test_the_documentation_is_up_to_date(self):
         result = run("config", "keys", "--format", "markdown")
@@ -137,11 +243,46 @@ class Completion(ProgramTest):
         self.assertIn("num_layers=", self.candidates("config", "show", "num_laye"))
         self.assertNotIn("hidden_size=", self.candidates("config", "show", "num_laye"))
 
-    def test_scripts_are_for_their_shells(self):
-        for shell, text in (("bash", "complete -o default -F"), ("zsh", "compdef _primus_cli")):
-            result = run("completion", shell)
-            self.assert_success(result)
-            self.assertIn(text, result.stdout)
+    def completed_by(self, command, script):
+        """What a shell offers, the program being found by its name."""
+        path = self.folder / "bin"
+        path.mkdir()
+        (path / "primus-cli").symlink_to(CLI)
+        environment = {**ENVIRONMENT, "PATH": f"{path}:{os.environ['PATH']}"}
+        result = subprocess.run([*command, "-c", script], capture_output=True, text=True, timeout=60, env=environment)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout.split()
+
+    def test_bash_completes(self):
+        script = """
+            source <(primus-cli completion bash)
+            complete -p primus-cli > /dev/null || exit 1
+            try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _primus_cli; echo "${COMPREPLY[@]}" "|"; }
+            try primus-cli conf
+            try primus-cli config exp
+            try primus-cli config show --export
+            try primus-cli config show adam_beta
+            try primus-cli no_such_command x
+        """
+        self.assertEqual(self.completed_by(["bash", "--norc"], script),
+                         ["config", "|", "explain", "|", "--export_config", "|", "adam_beta1=", "adam_beta2=", "|", "|"])
+
+    @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")
+    def test_zsh_completes(self):
+        # zsh's own completion functions only work while a key is handled: these stand in for them.
+        script = """
+            compdef() { registered=$2 }
+            compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -- $@ '|' }
+            _files() { print -- files '|' }
+            source <(primus-cli completion zsh)
+            [[ $registered = primus-cli ]] || exit 1
+            try() { words=($@); CURRENT=$#; _primus_cli }
+            try primus-cli conf
+            try primus-cli config exp
+            try primus-cli config show adam_beta
+        """
+        self.assertEqual(self.completed_by(["zsh", "-f"], script),
+                         ["config", "|", "explain", "|", "adam_beta1=", "adam_beta2=", "|"])
 
 
 if __name__ == "__main__":

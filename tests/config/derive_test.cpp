@@ -111,16 +111,41 @@ class Derivation : public ::testing::Test {
   }
 };
 
+/// Exempt: their model presets say `bases:`, which inherits here and is inert text in the original's newest
+/// loader, so that it trains another model.
+const std::set<std::string> models_that_say_bases = {
+    "MI300X/mamba_370M-pretrain.yaml",
+    "MI300X/zebra_llama_1B_kda-pretrain.yaml",
+    "MI300X/zebra_llama_1B_kda_pure-pretrain.yaml",
+    "MI300X/zebra_llama_300M_mamba_hybrid-pretrain.yaml",
+    "MI300X/zebra_llama_3B-pretrain.yaml",
+    "MI325X/mamba_370M-pretrain.yaml",
+    "MI325X/zebra_llama_1B-pretrain.yaml",
+    "MI325X/zebra_llama_3B-pretrain.yaml",
+    "MI355X/mamba_370M-pretrain.yaml",
+    "MI355X/minimax_m2.5-FP8-pretrain.yaml",
+    "MI355X/zebra_llama_1B-pretrain.yaml",
+    "MI355X/zebra_llama_1B_kda-pretrain.yaml",
+    "MI355X/zebra_llama_1B_kda_pure-pretrain.yaml",
+    "MI355X/zebra_llama_3B-pretrain.yaml",
+};
+
 TEST_F(Derivation, OfEveryExampleIsMegatrons) {
   const InSourceTree inside;
   json defaults;
   for (const json& option : read_lines("argument_schema.jsonl")) {
     defaults[option.at("name").get<std::string>()] = option.at("default");
   }
-  std::size_t accepted = 0, refused = 0;
-  for (const GoldenRecord& record : read_golden("arguments.jsonl")) {
-    if (record.deviates()) continue;
-    SCOPED_TRACE(record.id);
+  std::set<std::string> exempt, refused;
+  const std::vector<GoldenRecord> records = read_golden("arguments.jsonl");
+  ASSERT_EQ(records.size(), 180U);
+  for (const GoldenRecord& record : records) {
+    const std::string name = record.id.substr(std::string("examples/megatron/configs/").size());
+    if (record.deviates()) {
+      exempt.insert(name);
+      continue;
+    }
+    SCOPED_TRACE(name);
     const Experiment experiment = experiment_of(record.input, record.env);
     RunContext context = RunContext::of(experiment, record.fields.at("world_size"));
     std::vector<Problem> problems;
@@ -129,17 +154,22 @@ TEST_F(Derivation, OfEveryExampleIsMegatrons) {
     check_rules(prepared, context, problems);
     if (record.document.at("validate").at("status") == "error") {
       EXPECT_FALSE(problems.empty());
-      ++refused;
+      refused.insert(name);
       continue;
     }
-    ++accepted;
     for (const Problem& problem : problems) ADD_FAILURE() << to_string(problem);
     if (!problems.empty()) continue;
     const Value all = megatron_arguments(derive(prepared, context), context);
     check_derived(*all.map(), record.document);
   }
-  EXPECT_GT(accepted, 150U);
-  EXPECT_GE(refused, 4U);
+  // Layers that 8 pipeline stages cannot share evenly. (Four more are among the examples that have no
+  // record.)
+  EXPECT_THAT(refused, ::testing::ElementsAre("MI300X/llama3.1_405B-BF16-pretrain.yaml",
+                                              "MI325X/llama3.1_405B-BF16-pretrain.yaml",
+                                              "MI355X/deepseek_v4_flash-BF16-pretrain.yaml",
+                                              "MI355X/llama3.1_405B-BF16-pretrain.yaml",
+                                              "MI355X/llama3.1_405B-FP8-pretrain.yaml"));
+  EXPECT_EQ(exempt, models_that_say_bases);
 }
 
 TEST_F(Derivation, AcceptsAndRefusesOverridesAsMegatronDoes) {
@@ -149,7 +179,9 @@ TEST_F(Derivation, AcceptsAndRefusesOverridesAsMegatronDoes) {
   const std::set<std::string> accepted_here = {"lr_text_from_cli"};
   const std::set<std::string> refused_here = {"bad_attention_backend", "unknown_key", "moe_layer_freq_bad",
                                               "hsdp_error_is_swallowed"};
-  for (const json& rule : read_lines("argument_rules.jsonl")) {
+  const std::vector<json> rules = read_lines("argument_rules.jsonl");
+  ASSERT_EQ(rules.size(), 99U);
+  for (const json& rule : rules) {
     const std::string name = rule.at("name");
     SCOPED_TRACE(name);
     std::string message;

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <fstream>
+
+#include "tests/temporary_directory.h"
 
 namespace primus::config {
 namespace {
@@ -51,6 +54,67 @@ TEST(Resolve, ListsEveryProblemWithItsPlaceAndTheNearestName) {
       AllOf(HasSubstr("3 problems"), HasSubstr("unknown key 'trian_iters'; did you mean 'train_iters'"),
             HasSubstr("'hidden_size' must be an integer, not the text 'abc'"),
             HasSubstr("it is 'adan'; did you mean 'adam'")));
+}
+
+/// The message about an experiment file with these lines under modules and these in front.
+std::string message_about(const std::string& text) {
+  const primus::testing::TemporaryDirectory directory;
+  std::ofstream(directory / "exp.yaml") << text;
+  ResolveRequest request = request_for_llama_tiny();
+  request.config = directory / "exp.yaml";
+  const std::string message = message_of(request);
+  return message.substr(std::min(message.find("exp.yaml"), message.size()));
+}
+
+constexpr std::string_view names = "work_group: a\nuser_name: b\nexp_name: c\nworkspace: d\n";
+constexpr std::string_view module =
+    "modules:\n  pre_trainer:\n    framework: megatron\n    config: pre_trainer\n    model: llama_tiny\n";
+
+std::string experiment_with(std::string_view tail) { return fmt::format("{}{}{}", names, module, tail); }
+
+TEST(Resolve, SaysWhatIsWrongWithAFileInOneSentence) {
+  const std::pair<std::string, const char*> cases[] = {
+      {experiment_with("    override:\n      lr: 1\n"),
+       "exp.yaml:10: the key 'override' has no meaning beside 'overrides' of 'pre_trainer'; did you mean "
+       "'overrides'?"},
+      {experiment_with("    lr: 1\n"),
+       "exp.yaml:10: the key 'lr' has no meaning beside 'overrides' of 'pre_trainer': "
+       "move it under 'overrides' of its module"},
+      {experiment_with("lr: 1\n"),
+       "exp.yaml:10: the key 'lr' has no meaning at the top of an experiment file: move it "
+       "under 'overrides' of its module"},
+      {experiment_with("workspce: 1\n"),
+       "exp.yaml:10: the key 'workspce' has no meaning at the top of an experiment "
+       "file; did you mean 'workspace'?"},
+      {experiment_with("    overrides: [lr]\n"),
+       "exp.yaml:10: 'overrides' must be a map of keys, not [\"lr\"]"},
+      {fmt::format("{}module:\n  pre_trainer: 1\n", names),
+       "exp.yaml:5: the required key 'modules' is missing: is it meant by 'module'?"},
+      {fmt::format("{}modules:\n  pretrainer: {{framework: x}}\n", names),
+       "exp.yaml: the required module 'pre_trainer' is missing under 'modules'; there: pretrainer. Rename "
+       "the one that "
+       "is meant"},
+      {"work_group: ''\nuser_name: ''\nexp_name: ''\nworkspace: ''\n" + std::string(module),
+       "exp.yaml: 'workspace', 'work_group', 'user_name' and 'exp_name' are all empty"},
+      {experiment_with("    overrides:\n      lr 3.0\n      min_lr: 0.1\n"),
+       "exp.yaml:12: a ':' is not expected here"},
+      {experiment_with("    overrides:\n      lr: 3.0\n        min_lr: 0.1\n"),
+       "exp.yaml:12: a ':' is not expected here"},
+      {experiment_with("    overrides:\n\tlr: 3.0\n"), "exp.yaml:11: this line is indented with a tab"},
+      {"work_group: \"open\nuser_name: b\n", "a text in quotes is not closed before the end of the file"},
+      {"work_group: [a, b\nuser_name: c\n",
+       "exp.yaml:2: a list that opens with '[' is not closed before this line"},
+      {"work_group: a\nyes: b\n", "exp.yaml:2: the key 'yes' is read as a boolean, and keys must be text"},
+      {"work_group: a\n1: b\n", "exp.yaml:2: the key '1' is read as an integer, and keys must be text"},
+  };
+  for (const auto& [text, message] : cases) EXPECT_THAT(message_about(text), HasSubstr(message)) << text;
+}
+
+TEST(Resolve, KnowsNoOtherFramework) {
+  EXPECT_THAT(message_about(fmt::format("{}modules:\n  pre_trainer:\n    framework: torchtitan\n    config: "
+                                        "pre_trainer\n    model: llama3_8B\n",
+                                        names)),
+              HasSubstr("'framework' should be megatron"));
 }
 
 TEST(Resolve, WarnsOfUnknownKeysWhenTheyAreAllowed) {

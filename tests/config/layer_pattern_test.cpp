@@ -33,6 +33,9 @@ TEST(LayerPattern, EveryNthLayerIsSpecialStartingWithTheFirst) {
   EXPECT_TRUE(pattern.contains(0));
   EXPECT_FALSE(pattern.contains(1));
   EXPECT_TRUE(pattern.contains(3));
+  EXPECT_EQ(pattern.count(3), 1);
+  EXPECT_EQ(pattern.count(4), 2);
+  EXPECT_EQ((LayerPattern{1, {0, 1, 1, 1}}.count(3)), 2);
 }
 
 }  // namespace

@@ -118,6 +118,35 @@ TEST(GPTModel, ATokenSeesNoLaterToken) {
   EXPECT_FALSE(at::allclose(before.slice(1, 6), after.slice(1, 6)));
 }
 
+TEST(GPTModel, ATokenSeesTheWindowOfItsLayersAlone) {
+  TransformerConfig config = tiny_llama();
+  config.attention_windows = {2, 1, 0};
+  const auto model = make_model(config);
+  make_lively(*model);
+  ModelInput input = some_input(1, 10);
+  const at::Tensor before = model->logits(input);
+  input.tokens = input.tokens.clone();
+  input.tokens[0][3] = 59;
+  const at::Tensor after = model->logits(input);
+  // Token 3 reaches 2 + 1 + 0 positions further, and no others.
+  EXPECT_TRUE(at::equal(before.slice(1, 7), after.slice(1, 7)));
+  for (const std::int64_t position : {3, 4, 5, 6})
+    EXPECT_FALSE(at::allclose(before.select(1, position), after.select(1, position))) << position;
+}
+
+TEST(GPTModel, CappedScoresComeNearToAnEvenAttention) {
+  TransformerConfig config = tiny_llama();
+  const auto logits_with = [&](double cap) {
+    config.attn_logit_softcapping = cap;
+    const auto model = make_model(config);
+    make_lively(*model);
+    return model->logits(some_input());
+  };
+  const at::Tensor plain = logits_with(0.0);
+  EXPECT_TRUE(at::allclose(logits_with(1e6), plain, 1e-4, 1e-4));
+  EXPECT_FALSE(at::allclose(logits_with(0.1), plain, 1e-2, 1e-2));
+}
+
 TEST(GPTModel, ChunksOfAPipelineComputeWhatTheWholeModelDoes) {
   for (const TransformerConfig& config : {tiny_llama(), tiny_gpt2()}) {
     GPTModel first(config, {0, 1, true, false}, parallel::Mesh());
@@ -162,7 +191,10 @@ TEST(GPTModel, ATiedWeightGathersBothGradients) {
 }
 
 TEST(GPTModel, CachedKeysGiveTheLogitsOfTheWholeSequence) {
-  for (const TransformerConfig& config : {tiny_llama(), tiny_gpt2()}) {
+  TransformerConfig windowed = tiny_llama();
+  windowed.attention_windows = {3, -1, 1};
+  windowed.attn_logit_softcapping = 2.0;
+  for (const TransformerConfig& config : {tiny_llama(), tiny_gpt2(), windowed}) {
     const auto model = make_model(config);
     make_lively(*model);
     const at::NoGradGuard no_grad;
@@ -220,6 +252,8 @@ TEST(GPTModel, GradientsOfAllParametersAgreeWithDifferencesAlongThem) {
   normed.add_qkv_bias = true;
   normed.apply_residual_connection_post_layernorm = true;
   normed.final_logit_softcapping = 5.0;
+  normed.attn_logit_softcapping = 2.0;
+  normed.attention_windows = {3, -1, 1};
   for (TransformerConfig config : {tiny_llama(), tiny_gpt2(), normed}) {
     config.params_dtype = at::kDouble;
     const auto model = make_model(config);

@@ -82,8 +82,46 @@ TEST(TransformerConfigFrom, GroupsCountOnlyWithGroupQueryAttention) {
   EXPECT_EQ(config_of(text).num_query_groups, 32);
 }
 
-TEST(TransformerConfigFrom, TurboSelectsFusedKernels) {
-  EXPECT_TRUE(config_of(with("enable_primus_turbo: true")).kernels.fused_attention);
+TEST(TransformerConfigFrom, EachSwitchSelectsItsKernel) {
+  const auto kernels_with = [](const char* lines) { return config_of(with(lines)).kernels; };
+  EXPECT_FALSE(kernels_with("use_turbo_attention: true").fused_attention);
+  const kernels::KernelOptions gate_only = kernels_with("enable_primus_turbo: true");
+  EXPECT_FALSE(gate_only.fused_attention || gate_only.fused_linear || gate_only.fused_norm);
+  EXPECT_TRUE(kernels_with("enable_primus_turbo: true\nuse_turbo_attention: true").fused_attention);
+  EXPECT_TRUE(kernels_with("enable_primus_turbo: true\nuse_turbo_gemm: true").fused_linear);
+  EXPECT_TRUE(kernels_with("enable_primus_turbo: true\nuse_turbo_rms_norm: true").fused_norm);
+}
+
+TEST(TransformerConfigFrom, FusionsAreMegatronsDefaultsAndCanBeSwitchedOff) {
+  const kernels::KernelOptions on = config_of(llama).kernels;
+  EXPECT_TRUE(on.fused_activation && on.fused_rope && on.fused_dropout);
+  EXPECT_FALSE(on.fused_cross_entropy);
+  EXPECT_TRUE(config_of(with("cross_entropy_loss_fusion: true")).kernels.fused_cross_entropy);
+  EXPECT_FALSE(config_of(with("bias_swiglu_fusion: false")).kernels.fused_activation);
+  EXPECT_FALSE(config_of(with("apply_rope_fusion: false")).kernels.fused_rope);
+  EXPECT_FALSE(config_of(with("bias_dropout_fusion: false")).kernels.fused_dropout);
+}
+
+TEST(TransformerConfigFrom, WindowsAreGivenForEachLayer) {
+  const auto windows_with = [](const char* lines) { return config_of(with(lines)).attention_windows; };
+  EXPECT_TRUE(windows_with("window_attn_skip_freq: 2").empty());
+  EXPECT_THAT(windows_with("window_size: [128, 0]"), ::testing::Each(128));
+  const auto every_second = windows_with("window_size: [128, 0]\nwindow_attn_skip_freq: 2");
+  ASSERT_EQ(every_second.size(), 32U);
+  EXPECT_EQ(every_second[0], 128);
+  EXPECT_EQ(every_second[1], -1);
+  const auto listed = windows_with("window_size: [4, 0]\nwindow_attn_skip_freq: ([0]*31+[1])");
+  EXPECT_EQ(listed[30], -1);
+  EXPECT_EQ(listed[31], 4);
+  EXPECT_EQ(config_of(with("attn_logit_softcapping: 50.0")).attn_logit_softcapping, 50.0);
+}
+
+TEST(TransformerConfigFrom, WindowsSurviveTheCheckpointsJson) {
+  const TransformerConfig config =
+      config_of(with("window_size: [128, 0]\nwindow_attn_skip_freq: 2\nattn_logit_softcapping: 30.0"));
+  const TransformerConfig again = transformer_config_from_json(to_json(config), "model.json");
+  EXPECT_EQ(again.attention_windows, config.attention_windows);
+  EXPECT_EQ(again.attn_logit_softcapping, 30.0);
 }
 
 TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
@@ -102,6 +140,9 @@ TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
   position.replace(position.find("position_embedding_type: rope"), 29, "position_embedding_type: mrope");
   EXPECT_THAT(message_of(position), HasSubstr("'mrope' is not supported"));
   EXPECT_THAT(message_of(with("rotary_percent: 0.01")), HasSubstr("rotary_percent"));
+  EXPECT_THAT(message_of(with("window_size: [128]")), HasSubstr("[left, right]; it has 1"));
+  EXPECT_THAT(message_of(with("window_size: [128, 0]\nwindow_attn_skip_freq: [1, 0]")),
+              HasSubstr("lists 2 layers, and 'num_layers' is 32"));
 }
 
 }  // namespace

@@ -68,6 +68,20 @@ TEST(SchedulerFromArguments, TwoWarmUpsContradictEachOther) {
               ThrowsMessage<UserError>(HasSubstr("lr_warmup_fraction")));
 }
 
+TEST(SchedulerFromArguments, EmbeddingAndOutputMayHaveTheirOwnRange) {
+  const SchedulerConfig config =
+      scheduler_from("lr: 0.001\ndecoupled_lr: 0.01\ndecoupled_min_lr: 0.002\nlr_decay_style: constant");
+  EXPECT_EQ(config.decoupled_lr, 0.01);
+  EXPECT_EQ(config.decoupled_min_lr, 0.002);
+  const OptimizerParamScheduler scheduler(config);
+  EXPECT_EQ(scheduler.learning_rate(), 0.001);
+  EXPECT_EQ(scheduler.decoupled_learning_rate(), 0.01);
+  const OptimizerParamScheduler shared(scheduler_from("lr: 0.001\nlr_decay_style: constant"));
+  EXPECT_EQ(shared.decoupled_learning_rate(), shared.learning_rate());
+  EXPECT_THAT([] { scheduler_from("lr: 0.001\ndecoupled_min_lr: 0.0001"); },
+              ThrowsMessage<UserError>(HasSubstr("needs 'decoupled_lr'")));
+}
+
 TEST(OptimizerFromArguments, TakesTheValues) {
   const OptimizerConfig config = optimizer_config_from(arguments_from(
       "lr: 0.001\noptimizer: sgd\nadam_beta1: 0.8\nadam_beta2: 0.95\nadam_eps: 1.0e-5\nsgd_momentum: 0.7\n"

@@ -10,6 +10,9 @@ SMALL = {"mock_data": False, "tokenizer_type": "NullTokenizer", "vocab_size": 12
          "hidden_size": 64, "ffn_hidden_size": 128, "num_layers": 2, "seq_length": 64,
          "max_position_embeddings": 64, "micro_batch_size": 4, "global_batch_size": 8, "train_iters": ITERATIONS,
          "lr_decay_iters": ITERATIONS, "lr_warmup_iters": 20, "lr": 0.003}
+FUSED = {"enable_primus_turbo": True, "use_turbo_attention": True, "use_turbo_gemm": True,
+         "use_turbo_rms_norm": True, "cross_entropy_loss_fusion": True}
+UNFUSED = {"bias_swiglu_fusion": False, "apply_rope_fusion": False, "bias_dropout_fusion": False}
 
 
 class Precision(ProgramTest):
@@ -32,8 +35,8 @@ class Precision(ProgramTest):
         self.assert_tracks(self.losses("fp32"), self.losses("bf16", bf16=True), 0.02)
 
     def test_fused_kernels_track_the_reference(self):
-        self.assert_tracks(self.losses("reference", bf16=True),
-                           self.losses("fused", bf16=True, enable_primus_turbo=True), 0.01)
+        self.assert_tracks(self.losses("reference", bf16=True, **UNFUSED),
+                           self.losses("fused", bf16=True, **FUSED), 0.01)
 
     def test_training_learns(self):
         losses = self.losses("fp32")

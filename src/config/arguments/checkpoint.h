@@ -19,8 +19,10 @@ inline constexpr Argument checkpoint_arguments[] = {
     {"ckpt_convert_save", text, "null", not_yet, "Folder of the converted checkpoint.", {.null = true}},
     {"ckpt_convert_update_legacy_dist_opt_format", boolean, "false", not_yet,
      "Convert old states of the distributed optimizer."},
-    {"ckpt_format", text, "torch_dist", implemented,
-     "Format of checkpoints; torch and torch_dist both mean our sharded safetensors.",
+    {"ckpt_format", text, "torch_dist",
+     no_effect("checkpoints are written as sharded safetensors, which any layout loads; other formats are made by "
+               "`primus-cli checkpoint export-hf`"),
+     "Format of checkpoints; here every choice means sharded safetensors.",
      {.choices = "torch|torch_dist|torch_dcp|fsdp_dtensor"}},
     {"ckpt_fully_parallel_load", boolean, "false", not_yet,
      "Let data-parallel ranks each load a part and exchange it."},
