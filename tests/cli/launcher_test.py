@@ -87,7 +87,7 @@ class Container(Launchers):
         line, = self.plan("container", "--dry-run", "--image", "rocm", "--volume", "/a:/b", "--cap-add", "A", "--cap-add", "B",
                           "--memory", "8g", "--memory", "16g", "--", *TRAIN, environment={"NCCL_DEBUG": "INFO"})
         for text in ("run --rm ", "--cap-add A --cap-add B ", "--memory 16g ", "--volume /a:/b ", " rocm ",
-                     "direct --env NCCL_DEBUG=INFO -- train pretrain --config exp.yaml lr=1"):
+                     " direct --env NCCL_DEBUG=INFO ", " -- train pretrain --config exp.yaml lr=1"):
             self.assertIn(text, line)
         self.assertNotIn("8g", line)
 
