@@ -2,6 +2,7 @@
 
 PRESET ?= release
 JOBS ?= $(shell nproc)
+PYTHON ?= .venv/bin/python
 
 .PHONY: help setup build test pretrain parity bench format format-check asan clean
 
@@ -23,6 +24,10 @@ parity: build    ## Compare with Hugging Face Transformers, computed anew
 pretrain: setup  ## Train a small Llama on real English text, from nothing
 	@tools/build.sh release --target primus-cli
 	@tools/pretrain.sh $(PRETRAIN_ARGS)
+
+bench: setup     ## Compare our training step with PyTorch's on every shape; writes docs/performance.md
+	@tools/build.sh release --target primus-cli
+	@$(PYTHON) bench/table.py $(BENCH_ARGS)
 
 format:          ## Format all sources
 	@tools/format.sh

@@ -1,16 +1,17 @@
 """Full training step of a peer on the shapes of docs/performance.md: forward, backward, clip, AdamW.
 
     python bench/peers/transformer_step.py --peer hf|hf-compile|nano|nano-compile --shape gpt2|llama110m|tiny
-                                           [--micro-batch-size N] [--seq-length N] [--dtype bf16|fp32] [--steps N]
+                                           [--micro-batch-size N] [--seq-length N] [--dtype bf16|fp32]
 
-Needs torch, and transformers for the hf peers. Prints one JSON line: milliseconds per step (median), model GFLOP/s,
-the rate of a large matrix product of that dtype measured between the steps, the share of it, and peak memory.
+Needs torch, and transformers for the hf peers. Speaks the protocol of `primus-cli benchmark step --blocks`, so that
+compare.py can alternate the two: a JSON line after the first step, then for each number of steps read from stdin one
+line with their seconds, the rate of a large matrix product of that dtype, and peak memory.
 """
 
 import argparse
 import json
 import resource
-import statistics
+import sys
 import time
 
 import torch
@@ -109,7 +110,6 @@ def main():
     parser.add_argument("--micro-batch-size", type=int)
     parser.add_argument("--seq-length", type=int)
     parser.add_argument("--dtype", choices=["bf16", "fp32"], default="bf16")
-    parser.add_argument("--steps", type=int, default=7)
     options = parser.parse_args()
     shape = dict(SHAPES[options.shape])
     shape["batch"] = options.micro_batch_size or shape["batch"]
@@ -131,22 +131,19 @@ def main():
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    start = time.perf_counter()
-    step()
-    first = time.perf_counter() - start
-    times, rates = [], []
-    for _ in range(options.steps):
-        rates.append(gemm_rate(dtype))
+    def timed_step():
         start = time.perf_counter()
         step()
-        times.append(time.perf_counter() - start)
-    gflops = step_flops(shape) / statistics.median(times) / 1e9
-    rate = statistics.median(rates)
-    print(json.dumps({
-        "peer": options.peer, "shape": options.shape, "batch": shape["batch"], "seq": shape["seq"],
-        "dtype": options.dtype, "ms": round(1e3 * statistics.median(times), 1), "first_step_s": round(first, 1),
-        "gflops": round(gflops, 1), "gemm": round(rate, 1), "share": round(gflops / rate, 3),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "threads": torch.get_num_threads()}))
+        return time.perf_counter() - start
+
+    def say(**line):
+        print(json.dumps(line), flush=True)
+
+    say(first_step_s=timed_step(), flops=step_flops(shape), threads=torch.get_num_threads())
+    for line in sys.stdin:
+        seconds = [timed_step() for _ in range(int(line))]
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+        say(seconds=seconds, gemm_gflops=gemm_rate(dtype), peak_mb=peak_mb)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-// primus-cli benchmark: gemm | attention | layer
+// primus-cli benchmark: gemm | attention | layer (step: benchmark_step.cpp)
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <functional>
 
+#include "cli/benchmark_commands.h"
 #include "cli/commands.h"
 #include "core/error.h"
 #include "kernels/activation.h"
@@ -19,6 +17,7 @@
 #include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
+#include "plan/timing.h"
 
 namespace primus::cli {
 
@@ -44,38 +43,6 @@ struct BenchmarkOptions {
   std::int64_t tokens() const { return seq_length * micro_batch_size; }
 };
 
-double seconds(const std::function<void()>& function) {
-  const auto start = std::chrono::steady_clock::now();
-  function();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-/// The rate of a large matrix product, in GFLOP/s: what all figures are a share of.
-class GemmPeak {
- public:
-  explicit GemmPeak(at::ScalarType dtype)
-      : a_(at::randn({size, size}).to(dtype)), b_(at::randn({size, size}).to(dtype)) {}
-
-  double measure() const {
-    double best = 0;
-    for (int i = 0; i < 3; ++i) {
-      const double time = seconds([&] { at::mm(a_, b_); });
-      best = std::max(best, 2.0 * size * size * size / time / 1e9);
-    }
-    return best;
-  }
-
- private:
-  static constexpr std::int64_t size = 1536;
-  at::Tensor a_;
-  at::Tensor b_;
-};
-
 /// One line of the table: an operator forward and backward, measured in turn with the peak.
 struct Operator {
   std::string name;
@@ -87,28 +54,28 @@ struct Operator {
   std::function<at::Tensor()> forward;
 };
 
-void run_operator(const Operator& op, const GemmPeak& peak, int repeats) {
+void run_operator(const Operator& op, const plan::GemmPeak& peak, int repeats) {
   std::vector<double> peaks, forward_times, backward_times;
   for (int i = 0; i <= repeats; ++i) {
     at::Tensor y;
-    const double forward = seconds([&] { y = op.forward(); });
+    const double forward = plan::seconds_of([&] { y = op.forward(); });
     const at::Tensor dy = at::ones_like(y);
     // Not grad(): it would leave out the gradients of weights, which go to sinks.
-    const double backward = seconds([&] { torch::autograd::backward({y}, {dy}); });
+    const double backward = plan::seconds_of([&] { torch::autograd::backward({y}, {dy}); });
     for (const at::Tensor& leaf : op.leaves) leaf.mutable_grad().reset();
     if (i == 0) continue;  // makes the micro-kernels
     peaks.push_back(peak.measure());
     forward_times.push_back(forward);
     backward_times.push_back(backward);
   }
-  const double rate = median(peaks);
+  const double rate = plan::median(peaks);
   const auto column = [&](double time, double flops) {
     const double gflops = flops / time / 1e9;
     return flops > 0 ? fmt::format("{:9.2f} {:8.0f} {:5.0f} %", time * 1e3, gflops, 100 * gflops / rate)
                      : fmt::format("{:9.2f} {:>8} {:>5}  ", time * 1e3, "", "");
   };
-  std::fputs(fmt::format("{:34} {} {} {:8.0f}\n", op.name, column(median(forward_times), op.flops),
-                         column(median(backward_times), op.flops * op.backward_factor), rate)
+  std::fputs(fmt::format("{:34} {} {} {:8.0f}\n", op.name, column(plan::median(forward_times), op.flops),
+                         column(plan::median(backward_times), op.flops * op.backward_factor), rate)
                  .c_str(),
              stdout);
   std::fflush(stdout);
@@ -158,7 +125,7 @@ Operator attention_operator(const BenchmarkOptions& options) {
 
 void benchmark_gemm(const BenchmarkOptions& options) {
   print_head(options);
-  const GemmPeak peak(options.scalar_type());
+  const plan::GemmPeak peak(options.scalar_type());
   const std::int64_t h = options.hidden_size, f = options.ffn_hidden_size;
   const std::int64_t qkv = (options.heads + 2 * options.groups) * options.head_size;
   for (const auto& [in, out] : std::vector<std::pair<std::int64_t, std::int64_t>>{
@@ -169,7 +136,7 @@ void benchmark_gemm(const BenchmarkOptions& options) {
 
 void benchmark_attention(const BenchmarkOptions& options) {
   print_head(options);
-  run_operator(attention_operator(options), GemmPeak(options.scalar_type()), options.repeats);
+  run_operator(attention_operator(options), plan::GemmPeak(options.scalar_type()), options.repeats);
 }
 
 /// The passes over memory of one layer, and the output layer with the loss.
@@ -207,7 +174,7 @@ std::vector<Operator> other_operators(const BenchmarkOptions& options) {
 
 void benchmark_layer(const BenchmarkOptions& options) {
   benchmark_gemm(options);
-  const GemmPeak peak(options.scalar_type());
+  const plan::GemmPeak peak(options.scalar_type());
   run_operator(attention_operator(options), peak, options.repeats);
   for (const Operator& op : other_operators(options)) {
     run_operator(op, peak, options.repeats);
@@ -259,6 +226,7 @@ void add_benchmark(CLI::App& program) {
   add_one(*command, "attention", "Causal attention", benchmark_attention);
   add_one(*command, "layer", "Every operator of a layer, and the output layer with the loss",
           benchmark_layer);
+  add_benchmark_step(*command);
 }
 
 }  // namespace primus::cli

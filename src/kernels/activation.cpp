@@ -5,6 +5,7 @@
 
 #include "kernels/compute_dtype.h"
 #include "kernels/cpu/activation.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -42,6 +43,7 @@ at::Tensor apply(const at::Tensor& x, Activation kind) {
 
 at::Tensor activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
                       const KernelOptions& options) {
+  const OperatorSpan span("Activation");
   if (options.fused_activation && cpu::covers_activation(x, bias))
     return cpu::fused_activation(x, bias, kind);
   const at::ScalarType dtype = compute_dtype(x);

@@ -9,6 +9,7 @@
 
 #include "kernels/compute_dtype.h"
 #include "kernels/cpu/attention.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -288,6 +289,7 @@ c10::intrusive_ptr<AttentionState> make_state(const AttentionConfig& config, con
 at::Tensor attention(const AttentionInputs& inputs, const AttentionConfig& config,
                      const std::optional<Weight>& sinks, const AttentionDropout& dropout,
                      const KernelOptions& options) {
+  const OperatorSpan span("Attention");
   const auto state = make_state(config, dropout, sinks, options);
   state->query_documents = inputs.query_documents;
   state->key_documents = inputs.key_documents;
@@ -298,6 +300,7 @@ at::Tensor attention(const AttentionInputs& inputs, const AttentionConfig& confi
 at::Tensor attention_packed(const at::Tensor& qkv, const AttentionConfig& config, const at::Tensor& documents,
                             const std::optional<Weight>& sinks, const AttentionDropout& dropout,
                             const KernelOptions& options) {
+  const OperatorSpan span("Attention");
   const auto state = make_state(config, dropout, sinks, options);
   state->query_documents = documents;
   state->key_documents = documents;

@@ -7,6 +7,7 @@
 #include "kernels/compute_dtype.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/linear.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -66,6 +67,7 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
 
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, const VocabularyShard& shard,
                          const KernelOptions& options) {
+  const OperatorSpan span("CrossEntropy");
   if (options.fused_cross_entropy && cpu::covers_cross_entropy(logits)) {
     return cpu::fused_cross_entropy(logits, labels, shard);
   }
@@ -74,6 +76,7 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, con
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
                                 const VocabularyShard& shard, double softcap, const KernelOptions& options) {
+  const OperatorSpan span("LinearCrossEntropy");
   if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden)) {
     return cpu::fused_linear_cross_entropy(hidden, weight, labels, shard, softcap, options);
   }

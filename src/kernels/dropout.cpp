@@ -9,6 +9,7 @@
 
 #include "kernels/compute_dtype.h"
 #include "kernels/random.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -78,6 +79,7 @@ at::Tensor dropout(const at::Tensor& x, double p, const DropoutKey& key, const K
 at::Tensor bias_dropout_add(const at::Tensor& x, const std::optional<Weight>& bias,
                             const at::Tensor& residual, double p, const DropoutKey& key,
                             const KernelOptions& options) {
+  const OperatorSpan span("BiasDropoutAdd");
   const at::Tensor biased = bias ? x + tracked(*bias) : x;
   return residual + dropout(biased, p, key, options).to(residual.scalar_type());
 }

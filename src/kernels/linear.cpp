@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/cpu/linear.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -80,6 +81,7 @@ struct Linear : torch::autograd::Function<Linear> {
 
 at::Tensor linear(const at::Tensor& x, const Weight& weight, const std::optional<Weight>& bias,
                   const KernelOptions& options) {
+  const OperatorSpan span("Linear");
   const auto bias_sink = bias ? bias->sink : nullptr;
   return Linear::apply(x, weight.value, value_of(bias), weight.sink, bias_sink, options);
 }

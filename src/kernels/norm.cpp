@@ -5,6 +5,7 @@
 
 #include "kernels/compute_dtype.h"
 #include "kernels/cpu/norm.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -19,6 +20,7 @@ at::Tensor factor(const at::Tensor& weight, bool zero_centered, at::ScalarType d
 
 at::Tensor rms_norm(const at::Tensor& x, const Weight& weight, double epsilon, bool zero_centered,
                     const KernelOptions& options) {
+  const OperatorSpan span("Norm");
   if (options.fused_norm && cpu::covers_norm(x, weight.value)) {
     return cpu::fused_norm(x, weight, {}, {epsilon, zero_centered});
   }
@@ -30,6 +32,7 @@ at::Tensor rms_norm(const at::Tensor& x, const Weight& weight, double epsilon, b
 
 at::Tensor layer_norm(const at::Tensor& x, const Weight& weight, const Weight& bias, double epsilon,
                       bool zero_centered, const KernelOptions& options) {
+  const OperatorSpan span("Norm");
   if (options.fused_norm && cpu::covers_norm(x, weight.value)) {
     return cpu::fused_norm(x, weight, bias, {epsilon, zero_centered});
   }

@@ -23,8 +23,9 @@ struct KernelOptions {
   bool fused_rope = false;
   bool fused_dropout = false;
   bool fused_cross_entropy = false;
+  bool fused_embedding = false;
 
-  static KernelOptions all_fused() { return {true, true, true, true, true, true, true}; }
+  static KernelOptions all_fused() { return {true, true, true, true, true, true, true, true}; }
 };
 
 }  // namespace primus::kernels

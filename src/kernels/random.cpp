@@ -1,5 +1,7 @@
 #include "kernels/random.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -61,12 +63,16 @@ double normal_at(const RandomStream& stream, std::uint64_t index) {
 }
 
 void fill_normal(const RandomStream& stream, std::uint64_t first, double deviation, std::span<float> out) {
-  std::array<double, 2> pair{};
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::uint64_t index = first + i;
-    if (i == 0 || index % 2 == 0) pair = normal_pair(stream, index / 2);
-    out[i] = static_cast<float>(deviation * pair[index % 2]);
-  }
+  constexpr std::int64_t grain = 4096;
+  at::parallel_for(0, static_cast<std::int64_t>(out.size()), grain,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     std::array<double, 2> pair{};
+                     for (std::int64_t i = begin; i < end; ++i) {
+                       const std::uint64_t index = first + static_cast<std::uint64_t>(i);
+                       if (i == begin || index % 2 == 0) pair = normal_pair(stream, index / 2);
+                       out[static_cast<std::size_t>(i)] = static_cast<float>(deviation * pair[index % 2]);
+                     }
+                   });
 }
 
 }  // namespace primus::kernels

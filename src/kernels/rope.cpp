@@ -9,6 +9,7 @@
 
 #include "kernels/compute_dtype.h"
 #include "kernels/cpu/rope.h"
+#include "kernels/span.h"
 
 namespace primus::kernels {
 
@@ -109,10 +110,12 @@ RopeTable rope_table(const RopeConfig& config, const at::Tensor& positions) {
 }
 
 at::Tensor apply_rope(const at::Tensor& x, const RopeTable& table, const KernelOptions& options) {
+  const OperatorSpan span("Rope");
   return Rope::apply(x, table, false, options.fused_rope);
 }
 
 at::Tensor apply_rope_packed(const at::Tensor& qkv, const RopeTable& table, const KernelOptions& options) {
+  const OperatorSpan span("Rope");
   return Rope::apply(qkv, table, true, options.fused_rope);
 }
 

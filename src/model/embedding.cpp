@@ -17,7 +17,7 @@ LanguageModelEmbedding::LanguageModelEmbedding(const TransformerConfig& config, 
       hidden_size_(config.hidden_size),
       kernels_(config.kernels),
       word_embeddings_("embedding.word_embeddings", config.padded_vocab_size, config.hidden_size,
-                       {.value = config.init_method_std}, mesh, parameters) {
+                       {.value = config.init_method_std}, mesh, parameters, config.kernels) {
   if (config.position_embedding == PositionEmbedding::learned_absolute) {
     position_embeddings_ = &parameters.add({.name = "embedding.position_embeddings.weight",
                                             .global_shape = {config.max_position_embeddings, hidden_size_},
@@ -31,7 +31,8 @@ at::Tensor LanguageModelEmbedding::forward(const at::Tensor& tokens, const at::T
   if (position_embeddings_ == nullptr) {
     hidden = word_embeddings_.forward_to_sequence_region(tokens);
   } else {
-    hidden = word_embeddings_.forward(tokens) + kernels::embedding(positions, position_embeddings_->use());
+    hidden = word_embeddings_.forward(tokens) +
+             kernels::embedding(positions, position_embeddings_->use(), 0, kernels_);
     if (sequence_parallel_) hidden = parallel::scatter_to_sequence_region(hidden, tensor_group_);
   }
   if (!context.training || dropout_ == 0.0) return hidden;

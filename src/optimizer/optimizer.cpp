@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "kernels/span.h"
 
 namespace primus::optimizer {
 
@@ -133,6 +134,7 @@ void Optimizer::make_blocks(std::size_t index) {
 }
 
 std::vector<double> Optimizer::block_sums(bool of_gradients) const {
+  const kernels::OperatorSpan span("GradientNorm");
   std::vector<double> sums(blocks_.size());
   at::parallel_for(0, static_cast<std::int64_t>(blocks_.size()), 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t i = from; i < to; ++i) {
@@ -193,6 +195,7 @@ double Optimizer::step(const StepInputs& inputs) {
   // Megatron's formula: the small number keeps a norm of zero harmless.
   if (config_.clip_grad > 0) scale *= std::min(1.0, config_.clip_grad / (norm + 1e-6));
   ++steps_;
+  const kernels::OperatorSpan span("OptimizerUpdate");
   at::parallel_for(0, static_cast<std::int64_t>(blocks_.size()), 1, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t i = from; i < to; ++i) update_block(blocks_[i], inputs, scale);
   });

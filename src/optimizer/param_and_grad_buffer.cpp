@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "kernels/span.h"
 #include "optimizer/update.h"
 
 namespace primus::optimizer {
@@ -79,7 +80,10 @@ void ParamAndGradBuffer::attach(BufferSlot& slot) {
   weight.sink->on_accumulated = [this, index] { count_accumulation(index); };
 }
 
-void ParamAndGradBuffer::zero_gradients() { gradients_.zero_(); }
+void ParamAndGradBuffer::zero_gradients() {
+  const kernels::OperatorSpan span("ZeroGradients");
+  gradients_.zero_();
+}
 
 void ParamAndGradBuffer::start_last_backward() {
   const std::lock_guard lock(readiness_->mutex);

@@ -73,16 +73,18 @@ std::optional<kernels::Weight> RowParallelLinear::bias() const { return optional
 
 VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
                                                const Initializer& init, const Mesh& mesh,
-                                               ParameterSet& parameters)
+                                               ParameterSet& parameters,
+                                               const kernels::KernelOptions& kernels)
     : group_(mesh.tensor()),
       sequence_parallel_(mesh.sequence_parallel()),
+      kernels_(kernels),
       weight_(&parameters.add({.name = name + ".weight",
                                .global_shape = {rows, width},
                                .shard = over(mesh.tensor(), 0),
                                .init = init})) {}
 
 at::Tensor VocabParallelEmbedding::partial(const at::Tensor& ids) const {
-  return kernels::embedding(ids, weight_->use(), group_.rank() * weight_->local_shape()[0]);
+  return kernels::embedding(ids, weight_->use(), group_.rank() * weight_->local_shape()[0], kernels_);
 }
 
 at::Tensor VocabParallelEmbedding::forward(const at::Tensor& ids) const {

@@ -72,7 +72,8 @@ class RowParallelLinear {
 class VocabParallelEmbedding {
  public:
   VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
-                         const Initializer& init, const Mesh& mesh, ParameterSet& parameters);
+                         const Initializer& init, const Mesh& mesh, ParameterSet& parameters,
+                         const kernels::KernelOptions& kernels = {});
 
   /// ids int64 [s, b]; returns [s, b, width], all tokens on every rank.
   at::Tensor forward(const at::Tensor& ids) const;
@@ -86,6 +87,7 @@ class VocabParallelEmbedding {
 
   Group group_;
   bool sequence_parallel_;
+  kernels::KernelOptions kernels_;
   Parameter* weight_;
 };
 

@@ -11,6 +11,7 @@
 #include "core/signals.h"
 #include "data/data_arguments.h"
 #include "data/loader.h"
+#include "kernels/cpu/allocator.h"
 #include "model/flops.h"
 #include "optimizer/data_parallel_arguments.h"
 #include "optimizer/optimizer_config.h"
@@ -55,6 +56,9 @@ struct Trainer::State {
   State(const config::Experiment& experiment_in, const parallel::Mesh& mesh_in, Logger& logger_in);
 
   TrainResult run();
+  /// One iteration: batch, forward, backward, update. Nothing is recorded.
+  IterationRecord train_step();
+  StepSize step_size() const;
 
  private:
   std::unique_ptr<data::DataLoader> make_loader(const data::Dataset& dataset, const std::string& type,
@@ -159,6 +163,7 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
     model.initialize();
     optimizer.reload_main_weights();
   }
+  kernels::cpu::release_cached_memory();  // the parameters' first tensors, before the buffer held them
   report_model();
   build_data();
 }
@@ -238,8 +243,13 @@ void Trainer::State::skip_iteration(std::int64_t batch_size) {
 }
 
 void Trainer::State::train_iteration() {
+  if (is_skipped(state.iteration + 1))
+    return skip_iteration(batch.global_batch_size(state.consumed_train_samples));
+  recorder->iteration(train_step());
+}
+
+IterationRecord Trainer::State::train_step() {
   const std::int64_t batch_size = batch.global_batch_size(state.consumed_train_samples);
-  if (is_skipped(state.iteration + 1)) return skip_iteration(batch_size);
   const auto start = Clock::now();
   buffer.zero_gradients();
   const LossSums own_sums = forward_backward(
@@ -277,7 +287,17 @@ void Trainer::State::train_iteration() {
   if (mesh.communicator()) record.traffic = mesh.communicator()->traffic().take();
   record.floating_point_operations =
       model::flops_per_iteration(model.config(), batch_size, settings.seq_length);
-  recorder->iteration(record);
+  return record;
+}
+
+StepSize Trainer::State::step_size() const {
+  const std::int64_t samples = batch.global_batch_size(state.consumed_train_samples);
+  return {
+      .model = model.config(),
+      .micro_batch_size = batch.micro_batch_size(),
+      .seq_length = settings.seq_length,
+      .tokens = samples * settings.seq_length,
+      .floating_point_operations = model::flops_per_iteration(model.config(), samples, settings.seq_length)};
 }
 
 LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const {
@@ -369,5 +389,9 @@ Trainer::Trainer(const config::Experiment& experiment, const parallel::Mesh& mes
 Trainer::~Trainer() = default;
 
 TrainResult Trainer::run() { return state_->run(); }
+
+IterationRecord Trainer::train_step() { return state_->train_step(); }
+
+StepSize Trainer::step_size() const { return state_->step_size(); }
 
 }  // namespace primus::train

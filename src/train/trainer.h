@@ -4,7 +4,9 @@
 #include <string>
 
 #include "core/log.h"
+#include "model/transformer_config.h"
 #include "parallel/mesh.h"
+#include "train/recorder.h"
 
 namespace primus::config {
 struct Experiment;
@@ -19,6 +21,16 @@ struct TrainResult {
   double validation_loss = -1;
   /// Where checkpoints are; empty when saving is off.
   std::string checkpoints;
+};
+
+/// How much one iteration computes.
+struct StepSize {
+  model::TransformerConfig model;
+  std::int64_t micro_batch_size = 0;
+  std::int64_t seq_length = 0;
+  /// Of the global batch.
+  std::int64_t tokens = 0;
+  double floating_point_operations = 0;
 };
 
 /// A pre-training run: Megatron's train loop.
@@ -36,6 +48,11 @@ class Trainer {
   /// Trains to the last iteration, or until a signal or a limit ends the run early; then a checkpoint has
   /// been saved, unless saving is off.
   TrainResult run();
+
+  /// The iteration that `run` repeats, once, without a log or a run directory: what `benchmark step`
+  /// measures. The data must hold a sample for it.
+  IterationRecord train_step();
+  StepSize step_size() const;
 
  private:
   struct State;

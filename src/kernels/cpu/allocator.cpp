@@ -24,12 +24,15 @@ namespace {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20U;
 
-/// Sizes that blocks come in: an eighth of a power of two apart, whole huge pages from a huge page on.
+/// Sizes that blocks come in: below a huge page an eighth of a power of two apart, then whole huge pages.
 std::size_t block_size(std::size_t bytes) {
-  const std::size_t step = std::max<std::size_t>(64, std::bit_floor(bytes) / 8);
-  const std::size_t rounded = (bytes + step - 1) / step * step;
-  return rounded < huge_page ? rounded : (rounded + huge_page - 1) / huge_page * huge_page;
+  const std::size_t step =
+      bytes < huge_page ? std::max<std::size_t>(64, std::bit_floor(bytes) / 8) : huge_page;
+  return (bytes + step - 1) / step * step;
 }
+
+/// The largest block that is given to a tensor that needs one of `bytes`.
+std::size_t largest_fit(std::size_t bytes) { return bytes + bytes / 8; }
 
 /// Null when the system has no more.
 void* map_block(std::size_t bytes) {
@@ -44,12 +47,14 @@ void* map_block(std::size_t bytes) {
 
 CachingAllocator::~CachingAllocator() { release_cached(); }
 
-void* CachingAllocator::take(std::size_t bytes) {
+void* CachingAllocator::take(std::size_t& bytes) {
   const std::scoped_lock lock(mutex_);
-  auto& blocks = free_[bytes];
-  if (!blocks.empty()) {
-    void* block = blocks.back();
-    blocks.pop_back();
+  const std::size_t limit = largest_fit(bytes);
+  for (auto fit = free_.lower_bound(bytes); fit != free_.end() && fit->first <= limit; ++fit) {
+    if (fit->second.empty()) continue;
+    void* block = fit->second.back();
+    fit->second.pop_back();
+    bytes = fit->first;
     return block;
   }
   void* block = map_block(bytes);
@@ -65,7 +70,7 @@ c10::DataPtr CachingAllocator::allocate(std::size_t bytes) {
   if (bytes == 0) {
     return {nullptr, nullptr, &CachingAllocator::free, cpu};
   }
-  const std::size_t block_bytes = block_size(bytes + sizeof(Header));
+  std::size_t block_bytes = block_size(bytes + sizeof(Header));
   void* block = take(block_bytes);
   if (block == nullptr) {
     release_cached();
@@ -123,6 +128,12 @@ void CachingAllocator::reset_peaks() {
   const std::scoped_lock lock(mutex_);
   statistics_.peak_in_use = statistics_.in_use;
   statistics_.peak_reserved = statistics_.reserved;
+}
+
+void release_cached_memory() {
+  if (auto* const installed = dynamic_cast<CachingAllocator*>(c10::GetCPUAllocator())) {
+    installed->release_cached();
+  }
 }
 
 CachingAllocator& install_caching_allocator() {

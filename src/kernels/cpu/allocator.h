@@ -40,12 +40,13 @@ class CachingAllocator final : public c10::Allocator {
 
  private:
   struct Header;
-  void* take(std::size_t bytes);
+  /// A block of at least `bytes`, which becomes its size; null when the system has no more.
+  void* take(std::size_t& bytes);
   void give_back(Header* header);
   static void free(void* data);
 
   mutable std::mutex mutex_;
-  /// Free blocks by their size.
+  /// Free blocks by their size. One that is a little too large serves as well.
   std::map<std::size_t, std::vector<void*>> free_;
   AllocatorStatistics statistics_;
 };
@@ -53,5 +54,9 @@ class CachingAllocator final : public c10::Allocator {
 /// Makes a CachingAllocator the CPU allocator of libtorch, for the life of the process, and returns it;
 /// further calls return the same. To be called before the first tensor is made.
 CachingAllocator& install_caching_allocator();
+
+/// Gives what the installed allocator keeps but nobody uses back to the system; nothing when none is
+/// installed. For the end of a phase whose tensors were of other sizes than those to come.
+void release_cached_memory();
 
 }  // namespace primus::kernels::cpu

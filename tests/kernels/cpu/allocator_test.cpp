@@ -17,6 +17,24 @@ TEST(CachingAllocator, gives_freed_memory_to_the_next_of_that_size) {
   EXPECT_NE(third.get(), first);
 }
 
+TEST(CachingAllocator, gives_a_block_to_a_slightly_smaller_tensor_but_not_to_a_much_smaller_one) {
+  CachingAllocator allocator;
+  void* freed = allocator.allocate(40 << 20).get();
+  {
+    const c10::DataPtr much_smaller = allocator.allocate(20 << 20);
+    EXPECT_NE(much_smaller.get(), freed);
+  }
+  const c10::DataPtr smaller = allocator.allocate(38 << 20);
+  EXPECT_EQ(smaller.get(), freed);
+}
+
+TEST(CachingAllocator, takes_little_more_than_asked_for_large_tensors) {
+  CachingAllocator allocator;
+  const std::size_t bytes = (std::size_t{129} << 20U) + 5;
+  const c10::DataPtr data = allocator.allocate(bytes);
+  EXPECT_LE(allocator.statistics().reserved, static_cast<std::int64_t>(bytes + (2 << 20)));
+}
+
 TEST(CachingAllocator, aligns_to_cache_lines_and_owns_all_bytes) {
   CachingAllocator allocator;
   for (const std::size_t bytes : {1UL, 63UL, 64UL, 4097UL, (2UL << 20U) - 64, 2UL << 20U, (7UL << 20U) + 1}) {

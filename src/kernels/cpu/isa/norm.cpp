@@ -25,6 +25,25 @@ inline Vec only(Vec value, std::int64_t count) {
   return count == lanes ? value : Vec::set(Vec(0.0F), value, count);
 }
 
+/// A long sum in two levels, so that its rounding error stays that of a short one.
+class RowSum {
+ public:
+  void add(Vec value) {
+    part_ = part_ + value;
+    if (++count_ == 8) {
+      total_ = total_ + part_;
+      part_ = Vec(0.0F);
+      count_ = 0;
+    }
+  }
+  float value() const { return sum(total_ + part_); }
+
+ private:
+  Vec part_{0.0F};
+  Vec total_{0.0F};
+  int count_ = 0;
+};
+
 template <class T>
 Vec factor_at(const Norm<T>& call, std::int64_t i, std::int64_t count) {
   const Vec weight = load(call.weight + i, count);
@@ -38,17 +57,17 @@ void normalise_row(const Norm<T>& call, std::int64_t row) {
   const auto size = static_cast<float>(call.size);
   float mean = 0.0F;
   if (call.centered) {
-    Vec total(0.0F);
-    for_vectors(call.size, [&](std::int64_t i, std::int64_t count) { total = total + load(x + i, count); });
-    mean = sum(total) / size;
+    RowSum total;
+    for_vectors(call.size, [&](std::int64_t i, std::int64_t count) { total.add(load(x + i, count)); });
+    mean = total.value() / size;
     call.mean[row] = mean;
   }
-  Vec squares(0.0F);
+  RowSum squares;
   for_vectors(call.size, [&](std::int64_t i, std::int64_t count) {
     const Vec deviation = only(load(x + i, count) - Vec(mean), count);
-    squares = at::vec::fmadd(deviation, deviation, squares);
+    squares.add(deviation * deviation);
   });
-  const float inverse = 1.0F / std::sqrt(sum(squares) / size + call.epsilon);
+  const float inverse = 1.0F / std::sqrt(squares.value() / size + call.epsilon);
   call.inverse_deviation[row] = inverse;
   for_vectors(call.size, [&](std::int64_t i, std::int64_t count) {
     const Vec normal = (load(x + i, count) - Vec(mean)) * Vec(inverse);
@@ -66,22 +85,22 @@ void differentiate_row(const Norm<T>& call, std::int64_t row, float* weight_grad
   T* dx = call.dx + row * call.size;
   const Vec mean(call.centered ? call.mean[row] : 0.0F);
   const Vec inverse(call.inverse_deviation[row]);
-  Vec along(0.0F);
-  Vec total(0.0F);
+  RowSum along;
+  RowSum total;
   for_vectors(call.size, [&](std::int64_t i, std::int64_t count) {
     const Vec normal = only((load(x + i, count) - mean) * inverse, count);
     const Vec upstream = load(dy + i, count);
     const Vec g = upstream * factor_at(call, i, count);
-    along = at::vec::fmadd(g, normal, along);
-    total = total + only(g, count);
+    along.add(g * normal);
+    if (call.centered) total.add(only(g, count));
     store(weight_gradient + i, at::vec::fmadd(upstream, normal, load(weight_gradient + i, count)), count);
     if (call.centered) {
       store(bias_gradient + i, upstream + load(bias_gradient + i, count), count);
     }
   });
   const auto size = static_cast<float>(call.size);
-  const Vec mean_along(sum(along) / size);
-  const Vec mean_total(call.centered ? sum(total) / size : 0.0F);
+  const Vec mean_along(along.value() / size);
+  const Vec mean_total(call.centered ? total.value() / size : 0.0F);
   for_vectors(call.size, [&](std::int64_t i, std::int64_t count) {
     const Vec normal = (load(x + i, count) - mean) * inverse;
     const Vec g = load(dy + i, count) * factor_at(call, i, count);
