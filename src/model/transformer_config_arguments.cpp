@@ -91,7 +91,9 @@ kernels::KernelOptions kernels_from(const Arguments& arguments) {
   kernels::KernelOptions kernels;
   kernels.fused_linear = turbo && arguments.get<"use_turbo_gemm">();
   kernels.fused_attention = turbo && arguments.get<"use_turbo_attention">();
-  kernels.fused_norm = turbo && arguments.get<"use_turbo_rms_norm">();
+  // The original has a switch for RMSNorm only.
+  kernels.fused_norm =
+      turbo && (arguments.get<"use_turbo_rms_norm">() || arguments.get<"normalization">() != "RMSNorm");
   kernels.fused_activation =
       gated ? arguments.get<"bias_swiglu_fusion">() : arguments.get<"bias_gelu_fusion">();
   kernels.fused_rope = arguments.get<"apply_rope_fusion">();
