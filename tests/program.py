@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -69,7 +70,7 @@ def start(*arguments, environment=None):
 
 
 def processes_with(variable, value):
-    """Process ids, by the variable RANK of each (None: it has none), of all whose environment has variable=value."""
+    """Process ids, by the rank of each (None: it is none), of all whose environment has variable=value."""
     found = {}
     for folder in Path("/proc").iterdir():
         try:
@@ -78,9 +79,22 @@ def processes_with(variable, value):
             continue
         values = dict(entry.decode(errors="replace").partition("=")[::2] for entry in entries)
         if values.get(variable) == value:
-            rank = values.get("RANK")
+            rank = values.get("RANK", values.get("OMPI_COMM_WORLD_RANK"))
             found[int(folder.name)] = None if rank is None else int(rank)
     return found
+
+
+def find_torchrun():
+    """The torchrun of the wheel that the program links, or of PATH; None without one that starts."""
+    candidates = [Path(sys.executable).with_name("torchrun"), SOURCE / ".venv/bin/torchrun"]
+    if os.environ.get("TORCH_DIR"):
+        candidates.append(Path(os.environ["TORCH_DIR"]).parents[3] / "bin/torchrun")
+    candidates.append(Path(shutil.which("torchrun") or "/nowhere"))
+    for candidate in candidates:
+        # Its Python packages may be missing: the build needs only the libraries beside it.
+        if candidate.exists() and subprocess.run([candidate, "--help"], capture_output=True).returncode == 0:
+            return str(candidate)
+    return None
 
 
 class Launched:

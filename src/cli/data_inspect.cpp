@@ -161,7 +161,10 @@ void add_data_inspect(CLI::App& parent) {
   command->add_option("--data_split", options->split, "Which part of the data")
       ->check(CLI::IsMember({"train", "valid", "test"}))
       ->capture_default_str();
-  command->add_option("--data_parallel_size", options->data_parallel_size, "Ranks that share the samples")
+  command
+      ->add_option("--data_parallel_size", options->data_parallel_size,
+                   "Ranks that share the samples: with the cyclic loader and data_sharding the order depends "
+                   "on their number, as in Megatron")
       ->capture_default_str();
   command->add_flag("--text", options->text, "Also decode the tokens");
   command->callback([command, options] { inspect_samples(*options, command->remaining()); });

@@ -1,3 +1,6 @@
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -10,6 +13,7 @@
 #include "core/log.h"
 #include "kernels/cpu/allocator.h"
 #include "kernels/cpu/features.h"
+#include "launch/cpus.h"
 #include "launch/world.h"
 #include "parallel/layout_arguments.h"
 #include "train/trainer.h"
@@ -52,6 +56,14 @@ void print_result(const train::TrainResult& result) {
   std::fputs(text.c_str(), stdout);
 }
 
+/// Our launcher and torchrun set OMP_NUM_THREADS; srun and mpirun do not, and then every rank would use all
+/// cores.
+void share_cores(const launch::World& world) {
+  if (world.local_size == 1 || std::getenv("OMP_NUM_THREADS") != nullptr) return;
+  const int online = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  at::set_num_threads(launch::threads_for_rank(world.local_size, launch::available_cpus(), online));
+}
+
 /// Meets the other ranks of the run, which must have been started with the same configuration.
 parallel::Mesh join(const config::Arguments& arguments, const std::string& fingerprint,
                     const launch::World& world) {
@@ -74,6 +86,7 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
     ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);
 
   const launch::World world = launch::world_from_environment();
+  share_cores(world);
   Logger logger(log_options_from(experiment, world));
   const bool speaks = world.rank == 0;
   for (const std::string& warning : experiment.warnings) {

@@ -21,6 +21,11 @@ int available_cpus() {
   return std::max(1, CPU_COUNT(&cpus));
 }
 
+int threads_for_rank(int local_ranks, int available, int online) {
+  const bool bound = available < online && available <= online / local_ranks;
+  return bound ? available : std::max(1, available / local_ranks);
+}
+
 std::vector<int> parse_cpu_list(std::string_view text) {
   std::vector<int> cpus;
   while (!text.empty()) {

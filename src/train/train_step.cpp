@@ -13,12 +13,12 @@ namespace primus::train {
 
 namespace {
 
-void check_finite(double loss, std::int64_t iteration, const data::Batch& batch) {
+void check_finite(double loss, const StepSettings& settings, const data::Batch& batch) {
   if (std::isfinite(loss)) return;
   throw Error(
-      fmt::format("the loss of iteration {} is {} (samples {} of the training data): lower the learning "
-                  "rate, or look at these samples with `primus-cli data inspect`",
-                  iteration, loss, fmt::join(batch.samples, ", ")));
+      fmt::format("the loss of iteration {} is {} on rank {} (samples {} of the training data): lower the "
+                  "learning rate, or look at these samples with `primus-cli data inspect`",
+                  settings.iteration, loss, settings.rank, fmt::join(batch.samples, ", ")));
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader
     const at::Tensor loss_sum = (losses * micro_batch.loss_mask).sum();
     const double tokens = micro_batch.loss_mask.sum().item<double>();
     const double loss = loss_sum.item<double>();
-    if (settings.check_for_nan_in_loss) check_finite(loss, settings.iteration, batch);
+    if (settings.check_for_nan_in_loss) check_finite(loss, settings, batch);
 
     const double weight =
         settings.calculate_per_token_loss

@@ -24,6 +24,8 @@ struct StepSettings {
   std::int64_t micro_batch_size = 1;
   std::int64_t data_parallel_rank = 0;
   std::int64_t data_parallel_size = 1;
+  /// Of the world, for messages.
+  int rank = 0;
   /// See LoopSettings.
   bool calculate_per_token_loss = false;
   bool check_for_nan_in_loss = true;
@@ -33,8 +35,8 @@ struct StepSettings {
 
 /// Runs forward and backward of this rank's micro-batches; gradients accumulate in the parameters' sinks.
 /// Without `calculate_per_token_loss` every micro-batch's mean loss has the weight 1/num_microbatches, with
-/// it every token has the weight 1 and the caller divides. Throws Error naming the iteration when a loss is
-/// NaN or Inf.
+/// it every token has the weight 1 and the caller divides. Throws Error naming iteration and rank when a loss
+/// is NaN or Inf.
 LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader,
                           const StepSettings& settings);
 

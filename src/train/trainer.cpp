@@ -194,6 +194,10 @@ void Trainer::State::build_data() {
   if (settings.skip_train || state.iteration >= train_iters) return;
   if (datasets.train == nullptr)
     throw UserError("the data has no training split: see `split` and `train_data_path`");
+  if (settings.dataloader_type == "cyclic" && settings.data_sharding && mesh.data().size() > 1) {
+    say("dataloader_type cyclic with data_sharding: batches depend on the number of data-parallel ranks; "
+        "dataloader_type single gives every layout the same");
+  }
   train_loader = make_loader(*datasets.train, settings.dataloader_type, state.consumed_train_samples);
 }
 
@@ -259,6 +263,7 @@ IterationRecord Trainer::State::train_step() {
        .micro_batch_size = batch.micro_batch_size(),
        .data_parallel_rank = mesh.data().rank(),
        .data_parallel_size = mesh.data().size(),
+       .rank = mesh.world().rank(),
        .calculate_per_token_loss = settings.calculate_per_token_loss,
        .check_for_nan_in_loss = settings.check_for_nan_in_loss,
        .before_last_backward = [this] { data_parallel.start_last_backward(state.iteration + 1); }});

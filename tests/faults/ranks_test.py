@@ -3,12 +3,13 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import time
 import unittest
 
-from program import CLI, Experiment, Launched, ProgramTest, processes_with, run
+from program import CLI, Experiment, Launched, ProgramTest, find_torchrun, processes_with, run
 
 RANKS = 4
 # Long enough that no test sees the end of it; a run is cut at an iteration with exit_interval.
@@ -191,6 +192,46 @@ class Signalled(RanksTest):
         launched.process.send_signal(signal.SIGTERM)
         launched.end()
         self.assertLess(time.monotonic() - start, LIMIT)
+
+
+class UnderOtherStarters(RanksTest):
+    """mpirun and torchrun: a killed rank ends the job in time, and leaves no process."""
+
+    def kill_one(self, words):
+        experiment = self.experiment()
+        launched = Launched(self.folder, *words, CLI, "train", "pretrain", "--config", experiment.config)
+        self.wait_for_iteration(launched, experiment, 6)
+
+        def ranks():
+            return {rank: pid for rank, pid in launched.ranks().items() if self.runs_the_program(pid)}
+
+        victim = ranks()[2]
+        start = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        while ranks() and time.monotonic() < start + 60:
+            time.sleep(0.01)
+        self.assertLess(time.monotonic() - start, LIMIT, launched.output()[-3000:])
+        self.assertNotEqual(launched.end(), 0)
+        self.assert_last_checkpoint_is_whole(experiment)
+
+    def runs_the_program(self, pid):
+        try:
+            return os.path.realpath(f"/proc/{pid}/exe") == os.path.realpath(CLI)
+        except OSError:
+            return False
+
+    def test_mpirun(self):
+        program = shutil.which("mpirun")
+        if program is None:
+            self.skipTest("mpirun is not installed")
+        self.kill_one([program, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-np", RANKS])
+
+    def test_torchrun(self):
+        program = find_torchrun()
+        if program is None:
+            self.skipTest("no torchrun that starts is installed")
+        self.kill_one([program, "--no-python", "--nproc_per_node", RANKS, "--master_port", "0", "--rdzv_backend", "c10d",
+                       "--rdzv_endpoint", "127.0.0.1:0"])
 
 
 def free_port():

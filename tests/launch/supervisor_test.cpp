@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "launch/cpus.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::launch {
@@ -93,6 +94,23 @@ TEST(Supervisor, RanksSeeTheirPlaceAndTheirShareOfTheCores) {
           options);
   EXPECT_EQ(record.code, 0);
   EXPECT_THAT(record.lines, UnorderedElementsAre("2: 2 4 0 2 host 77 3 a b", "3: 3 4 1 2 host 77 3 a b"));
+}
+
+TEST(Supervisor, CoresAreSharedUnlessSomebodyHasSaidHowManyThreads) {
+  ::unsetenv("OMP_NUM_THREADS");
+  const SupervisorOptions options{.local_ranks = 2};
+  const std::string share = std::to_string(std::max(1, available_cpus() / 2));
+  EXPECT_EQ(command_of_rank(options, 0, 1).environment.at("OMP_NUM_THREADS"), share);
+  ::setenv("OMP_NUM_THREADS", "7", 1);
+  EXPECT_FALSE(command_of_rank(options, 0, 1).environment.contains("OMP_NUM_THREADS"));
+  ::unsetenv("OMP_NUM_THREADS");
+}
+
+TEST(Supervisor, ABoundRankUsesAllOfItsCoresAndOthersShareThem) {
+  EXPECT_EQ(threads_for_rank(4, 64, 64), 16);
+  EXPECT_EQ(threads_for_rank(4, 16, 64), 16);
+  EXPECT_EQ(threads_for_rank(4, 2, 2), 1);
+  EXPECT_EQ(threads_for_rank(2, 1, 2), 1);
 }
 
 TEST(Supervisor, ARankThatFailsEndsAllAndIsNamedWithItsLastLines) {

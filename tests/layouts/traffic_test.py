@@ -88,6 +88,50 @@ class Traffic(ProgramTest):
     def test_all_together(self):
         self.check(4, tensor=2, sequence_parallel=True, distributed=True)
 
+    def communication(self, ranks, **overrides):
+        """What an iteration moves, with the losses and gradient norms of the run."""
+        experiment = Experiment(self.folder / "options", **{
+            "dataloader_type": "single", "global_batch_size": GLOBAL, "train_iters": ITERATIONS,
+            "overlap_grad_reduce": True, **overrides})
+        self.assert_success(experiment.train_ranks(ranks))
+        line = experiment.metrics()[-1]
+        return line["communication"], [(m["lm_loss"], m["grad_norm"]) for m in experiment.metrics()]
+
+    def test_bucket_sizes_cut_the_reduction_and_change_no_bit(self):
+        whole, expected_losses = self.communication(2)
+        cut, losses = self.communication(2, ddp_bucket_size=5000)
+        numbered, more_losses = self.communication(2, ddp_num_buckets=3)
+        self.assertGreater(cut["all_reduce"]["calls"], whole["all_reduce"]["calls"] + 2)
+        self.assertGreater(numbered["all_reduce"]["calls"], whole["all_reduce"]["calls"])
+        self.assertEqual(losses, expected_losses)
+        self.assertEqual(more_losses, expected_losses)
+
+    def test_gathers_of_weights_that_overlap_change_no_bit(self):
+        zero = {"use_distributed_optimizer": True, "ddp_bucket_size": 5000}
+        plain, expected_losses = self.communication(2, **zero)
+        overlapped, losses = self.communication(2, **zero, overlap_param_gather=True)
+        self.assertEqual(overlapped["all_gather"]["bytes"], plain["all_gather"]["bytes"])
+        self.assertEqual(losses, expected_losses)
+
+    def test_gradients_in_bf16_move_half_the_bytes(self):
+        zero = {"use_distributed_optimizer": True}
+        full, _ = self.communication(2, **zero)
+        half, losses = self.communication(2, **zero, grad_reduce_in_bf16=True)
+        self.assertEqual(2 * half["reduce_scatter"]["bytes"], full["reduce_scatter"]["bytes"])
+        self.assertEqual(half["all_gather"]["bytes"], full["all_gather"]["bytes"])
+        self.assertLess(losses[-1][0], losses[0][0])
+
+    def test_the_loss_per_token_is_that_of_one_process(self):
+        # Several documents in a sample, whose ends do not count: micro-batches differ in their tokens.
+        masked = {"calculate_per_token_loss": True, "eod_mask_loss": True}
+        _, trained = self.communication(4, **masked)
+        alone = Experiment(self.folder / "alone", dataloader_type="single", global_batch_size=GLOBAL,
+                           train_iters=ITERATIONS, **masked)
+        self.assert_success(alone.train())
+        for (loss, norm), line in zip(trained, alone.metrics(), strict=True):
+            self.assertAlmostEqual(loss, line["lm_loss"], delta=2e-6 * loss)
+            self.assertAlmostEqual(norm, line["grad_norm"], delta=2e-6 * norm)
+
     def test_one_process_communicates_nothing(self):
         experiment = Experiment(self.folder / "alone", train_iters=2)
         self.assert_success(experiment.train_ranks(1))
