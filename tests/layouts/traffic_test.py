@@ -92,7 +92,7 @@ class Traffic(ProgramTest):
         """What an iteration moves, with the losses and gradient norms of the run."""
         experiment = Experiment(self.folder / "options", **{
             "dataloader_type": "single", "global_batch_size": GLOBAL, "train_iters": ITERATIONS,
-            "overlap_grad_reduce": True, **overrides})
+            "overlap_grad_reduce": True, "use_distributed_optimizer": False, **overrides})
         self.assert_success(experiment.train_ranks(ranks))
         line = experiment.metrics()[-1]
         return line["communication"], [(m["lm_loss"], m["grad_norm"]) for m in experiment.metrics()]
