@@ -65,7 +65,7 @@ def commands(options):
     experiment, overrides = EXPERIMENTS[options.shape]
     ours = [os.environ.get("PRIMUS_CLI", ROOT / "build/release/primus-cli"), "benchmark", "step", "--blocks", "--config",
             ROOT / f"examples/megatron/configs/CPU/{experiment}-pretrain.yaml", f"seq_length={seq}",
-            f"micro_batch_size={batch}", f"global_batch_size={batch}", "enable_primus_turbo=true",
+            f"micro_batch_size={batch}", f"global_batch_size={batch}",
             f"bf16={'true' if options.dtype == 'bf16' else 'false'}", *overrides, *options.override]
     peer = [options.python, ROOT / "bench/peers/transformer_step.py", "--peer", options.peer, "--shape", options.shape,
             "--micro-batch-size", str(batch), "--seq-length", str(seq), "--dtype", options.dtype]

@@ -41,7 +41,7 @@ struct FusedEmbedding : torch::autograd::Function<FusedEmbedding> {
   }
 };
 
-bool runs_fused(const Weight& weight, const KernelOptions& options) {
+bool embeds_fused(const Weight& weight, const KernelOptions& options) {
   const bool sums_in_fp32 = weight.sink == nullptr || (weight.sink->main_grad.scalar_type() == at::kFloat &&
                                                        weight.sink->main_grad.is_contiguous());
   return options.fused_embedding && sums_in_fp32 && cpu::covers_embedding(weight.value);
@@ -79,7 +79,7 @@ struct Embedding : torch::autograd::Function<Embedding> {
 at::Tensor embedding(const at::Tensor& ids, const Weight& weight, std::int64_t first_row,
                      const KernelOptions& options) {
   const OperatorSpan span("Embedding");
-  if (runs_fused(weight, options)) return FusedEmbedding::apply(weight.value, ids, weight.sink, first_row);
+  if (embeds_fused(weight, options)) return FusedEmbedding::apply(weight.value, ids, weight.sink, first_row);
   return Embedding::apply(weight.value, ids, weight.sink, first_row);
 }
 

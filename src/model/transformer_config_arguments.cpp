@@ -99,6 +99,7 @@ kernels::KernelOptions kernels_from(const Arguments& arguments) {
   kernels.fused_rope = arguments.get<"apply_rope_fusion">();
   kernels.fused_dropout = arguments.get<"bias_dropout_fusion">();
   kernels.fused_cross_entropy = arguments.get<"cross_entropy_loss_fusion">();
+  kernels.fused_embedding = turbo;
   return kernels;
 }
 

@@ -18,8 +18,8 @@ void add_columns(float* __restrict to, const T* __restrict from, std::int64_t co
 }
 
 template <class T>
-void add_rows(const at::Tensor& main_grad, const at::Tensor& ids, const at::Tensor& dy,
-              std::int64_t first_row) {
+void add_typed_rows(const at::Tensor& main_grad, const at::Tensor& ids, const at::Tensor& dy,
+                    std::int64_t first_row) {
   const std::int64_t rows = main_grad.size(0), width = main_grad.size(1), tokens = ids.numel();
   float* gradient = main_grad.mutable_data_ptr<float>();
   const T* upstream = dy.const_data_ptr<T>();
@@ -70,9 +70,9 @@ void add_rows(const at::Tensor& main_grad, const at::Tensor& ids, const at::Tens
   const at::Tensor flat = ids.contiguous();
   const at::Tensor rows = dy.contiguous();
   if (rows.scalar_type() == at::kBFloat16) {
-    add_rows<c10::BFloat16>(main_grad, flat, rows, first_row);
+    add_typed_rows<c10::BFloat16>(main_grad, flat, rows, first_row);
   } else {
-    add_rows<float>(main_grad, flat, rows, first_row);
+    add_typed_rows<float>(main_grad, flat, rows, first_row);
   }
 }
 
