@@ -208,11 +208,25 @@ std::size_t sequence_length(std::string_view text, std::size_t at) {
   return bad ? 0 : length;
 }
 
-void check_utf8(std::string_view text, const std::string& file_name) {
+/// Whether YAML has no place for this character: control characters, and the two that are none (as PyYAML).
+bool is_control_character(std::string_view sequence) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1) {
+    return (byte(0) < 0x20 && byte(0) != '\t' && byte(0) != '\n' && byte(0) != '\r') || byte(0) == 0x7f;
+  }
+  if (sequence.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0 && byte(1) != 0x85;
+  return sequence == "\xef\xbf\xbe" || sequence == "\xef\xbf\xbf";
+}
+
+void check_characters(std::string_view text, const std::string& file_name) {
   int line = 1;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = sequence_length(text, at);
     if (length == 0) throw UserError({file_name, line}, "the file is not valid UTF-8");
+    if (is_control_character(text.substr(at, length))) {
+      throw UserError({file_name, line},
+                      "the file holds a control character, which YAML does not allow: delete it");
+    }
     line += text[at] == '\n' ? 1 : 0;
     at += length;
   }
@@ -221,7 +235,7 @@ void check_utf8(std::string_view text, const std::string& file_name) {
 }  // namespace
 
 Value parse_yaml(std::string_view text, const std::string& file_name, Layer layer) {
-  check_utf8(text, file_name);
+  check_characters(text, file_name);
   // At the end of a line yaml-cpp 0.7 does not see that a quoted text goes on; inside of a comment it does.
   std::istringstream stream{std::string(text) + (text.ends_with('\n') ? "#" : "")};
   TreeBuilder builder(std::make_shared<const std::string>(file_name), layer);

@@ -48,6 +48,10 @@ TEST(Yaml, BadSyntaxNamesTheLine) {
 TEST(Yaml, BytesThatAreNoUtf8AreRefused) {
   EXPECT_THAT(message_of_yaml("a: 1\nb: \xff\n"), AllOf(HasSubstr("file.yaml:2"), HasSubstr("UTF-8")));
   EXPECT_THAT(message_of_yaml("a: \xc0\x80\n"), HasSubstr("UTF-8"));
+  for (const char* text :
+       {"a: 1\nb: \x01\n", "a: 1\nb: \x7f\n", "a: 1\nb: \xc2\x80\n", "a: 1\nb: \xef\xbf\xbe\n"}) {
+    EXPECT_THAT(message_of_yaml(text), AllOf(HasSubstr("file.yaml:2"), HasSubstr("control character")));
+  }
   EXPECT_EQ(message_of_yaml("a: \xc3\xa9 \xf0\x9f\x98\x80\n"), "");
 }
 
