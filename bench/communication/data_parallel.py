@@ -23,7 +23,7 @@ ACCUMULATION = 4
 def tokens_per_second(program, ranks, threads, overrides):
     with tempfile.TemporaryDirectory() as folder:
         words = [program, "direct", "--nproc_per_node", ranks, "--threads", threads, "--", "train", "pretrain", "--config",
-                 EXPERIMENT, f"workspace={folder}/output", *overrides]
+                 EXPERIMENT, *overrides]
         environment = {**os.environ, "PRIMUS_WORKSPACE": f"{folder}/output"}
         result = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=folder, env=environment)
         if result.returncode != 0:
