@@ -40,9 +40,16 @@ class Program:
             sys.exit(f"{' '.join(map(str, self.process.args))}: ended with code {self.process.wait()}")
         return json.loads(line)
 
+    def processor_seconds(self):
+        """Of all its threads so far: fields 14 and 15 of /proc/PID/stat."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def run(self, steps, keep=True):
+        before = self.processor_seconds()
         print(steps, file=self.process.stdin, flush=True)
         block = self.answer()
+        block["processor_s"] = self.processor_seconds() - before
         if keep:
             self.blocks.append(block)
         return statistics.median(block["seconds"])
@@ -55,6 +62,7 @@ class Program:
         return {
             "ms": 1e3 * statistics.median(s for block in self.blocks for s in block["seconds"]),
             "gflops": self.first["flops"] / statistics.median(s for b in self.blocks for s in b["seconds"]) / 1e9,
+            "processor_s": statistics.median(b["processor_s"] / len(b["seconds"]) for b in self.blocks),
             "peak_mb": self.blocks[-1]["peak_mb"],
             "first_step_s": self.first["first_step_s"],
         }
@@ -93,6 +101,7 @@ def compare(options):
               "seq_length": options.seq_length, "peer": options.peer, "dtype": options.dtype,
               "pairs": options.pairs, "ratio": statistics.median(ratios), "ratios": [round(r, 3) for r in ratios],
               "gemm_gflops": gemm, "ours": ours.figures(), "theirs": peer.figures()}
+    result["processor_ratio"] = result["theirs"]["processor_s"] / result["ours"]["processor_s"]
     result["share_of_peak"] = result["ours"]["gflops"] / gemm
     result["memory_ratio"] = result["ours"]["peak_mb"] / result["theirs"]["peak_mb"]
     return result
@@ -125,6 +134,8 @@ def main():
         print(f"  {name:14} {figures['ms']:9.1f} ms {figures['gflops']:7.1f} GFLOP/s "
               f"{100 * figures['gflops'] / result['gemm_gflops']:5.1f} % of the GEMM peak {figures['peak_mb']:7.0f} MB, "
               f"first step {figures['first_step_s']:.1f} s")
+    print(f"  processor time {ours['processor_s']:.3f} and {theirs['processor_s']:.3f} s a step, GEMM peak included: "
+          f"{result['processor_ratio']:.2f} (with OMP_NUM_THREADS=1 a ratio that a busy machine does not change)")
     print(f"  GEMM peak between blocks {result['gemm_gflops']:.1f} GFLOP/s; memory {result['memory_ratio']:.2f} of the peer's")
 
 
