@@ -169,22 +169,29 @@ void Communicator::agree() {
                               verdict.substr(accepted.size())));
 }
 
-/// Rank 0's judgement of all the others: whether they came, and whether they belong to this run.
+/// Rank 0's judgement of all the others: whether they came, and whether they belong to this run. After a
+/// refusal it still waits a little for the rest: a rank that comes when rank 0 has ended would look for it
+/// until its own time-out.
 std::string Communicator::judge_all() const {
   using std::chrono::milliseconds;
-  const auto deadline = std::chrono::steady_clock::now() + options_.rendezvous_timeout;
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds grace{5};
+  auto deadline = Clock::now() + options_.rendezvous_timeout;
+  std::string problem;
   std::vector<int> missing;
   for (int rank = 1; rank < world_.size; ++rank) {
-    const auto left = std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
     try {
       store_->wait({hello_key(rank)}, std::max(left, milliseconds(1)));
     } catch (const std::exception&) {
       missing.push_back(rank);
       continue;
     }
-    const std::string problem = problem_of(text_at(*store_, hello_key(rank)));
-    if (!problem.empty()) return problem;
+    if (!problem.empty()) continue;
+    problem = problem_of(text_at(*store_, hello_key(rank)));
+    if (!problem.empty()) deadline = std::min<Clock::time_point>(deadline, Clock::now() + grace);
   }
+  if (!problem.empty()) return problem;
   if (missing.empty()) return fmt::format("{}{}", accepted, world_.size);
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.rendezvous_timeout);
   return fmt::format("{} of {} ranks did not appear within {} s: ranks {}", missing.size(), world_.size,
