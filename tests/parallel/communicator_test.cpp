@@ -45,6 +45,17 @@ TEST(Communicator, ContradictingWorldSizesAreRefused) {
   EXPECT_THAT(results[1].error, HasSubstr("was started for 4 ranks, rank 0 for 2"));
 }
 
+TEST(Communicator, ARankThatComesAfterARefusalHearsItToo) {
+  RankOptions options{.ranks = 3};
+  options.adjust = [](launch::World& world, JoinOptions&) {
+    if (world.rank == 1) world.size = 4;
+    // Later than the other two would have read the verdict.
+    if (world.rank == 2) std::this_thread::sleep_for(std::chrono::seconds(1));
+  };
+  for (const RankResult& result : run_ranks_to_end(options, nothing))
+    EXPECT_THAT(result.error, HasSubstr("was started for 4 ranks, rank 0 for 3"));
+}
+
 TEST(Communicator, MissingRanksAreNamed) {
   RankOptions options{.ranks = 2};
   options.join.rendezvous_timeout = std::chrono::milliseconds(600);
