@@ -14,7 +14,7 @@ flags=(-std=c++20 -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanit
 
 # What both share is compiled once, and again only when a source is newer.
 objects=()
-for source in src/config/*.cpp src/core/{error,file}.cpp; do
+for source in src/config/*.cpp src/core/{error,file,utf8}.cpp; do
   object=build/fuzz/$(basename "$source").o
   objects+=("$object")
   if [ -z "$(find src/config src/core tests/config/fuzz_input.h -newer "$object" -name "*.h" -print -quit 2>&1)" ] &&

@@ -99,8 +99,7 @@ void apply_overrides(Value& module, const Value& overrides) {
     if (overrides.map()->contains(key)) {
       throw_user_error(
           "command line: '{0}' says what the module is made of, so it must stand in the experiment file; "
-          "there "
-          "it may be a reference such as '{0}: ${{MY_VARIABLE:default}}'",
+          "there it may be a reference such as '{0}: ${{MY_VARIABLE:default}}'",
           key);
     }
   }

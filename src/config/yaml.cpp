@@ -11,6 +11,7 @@
 
 #include "config/scalar.h"
 #include "config/yaml_error.h"
+#include "core/utf8.h"
 
 namespace primus::config {
 
@@ -191,44 +192,23 @@ class TreeBuilder : public YAML::EventHandler {
   Value root_;
 };
 
-/// The length of the UTF-8 sequence that starts at `at`, or 0 when there is none.
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const unsigned first = byte(at);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xc0U) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond Unicode.
-  const unsigned second = byte(at + 1);
-  const bool bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                   (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-  return bad ? 0 : length;
-}
-
 /// Whether YAML has no place for this character: control characters, and the two that are none (as PyYAML).
-bool is_control_character(std::string_view sequence) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
-  if (sequence.size() == 1) {
-    return (byte(0) < 0x20 && byte(0) != '\t' && byte(0) != '\n' && byte(0) != '\r') || byte(0) == 0x7f;
-  }
-  if (sequence.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0 && byte(1) != 0x85;
-  return sequence == "\xef\xbf\xbe" || sequence == "\xef\xbf\xbf";
+bool is_control_character(char32_t c) {
+  if (c < 0x20) return c != U'\t' && c != U'\n' && c != U'\r';
+  return (c >= 0x7f && c < 0xa0 && c != 0x85) || c == 0xfffe || c == 0xffff;
 }
 
 void check_characters(std::string_view text, const std::string& file_name) {
   int line = 1;
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = sequence_length(text, at);
-    if (length == 0) throw UserError({file_name, line}, "the file is not valid UTF-8");
-    if (is_control_character(text.substr(at, length))) {
+    const CodePoint character = decode_utf8(text, at);
+    if (character.size == 0) throw UserError({file_name, line}, "the file is not valid UTF-8");
+    if (is_control_character(character.value)) {
       throw UserError({file_name, line},
                       "the file holds a control character, which YAML does not allow: delete it");
     }
-    line += text[at] == '\n' ? 1 : 0;
-    at += length;
+    line += character.value == U'\n' ? 1 : 0;
+    at += character.size;
   }
 }
 

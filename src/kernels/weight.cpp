@@ -15,6 +15,11 @@ at::Tensor deliver_gradient(const c10::intrusive_ptr<GradientSink>& sink, const 
   return {};
 }
 
+at::Tensor deliver_gradient(const c10::intrusive_ptr<GradientSink>& sink, const at::Tensor& gradient,
+                            at::ScalarType dtype) {
+  return sink == nullptr ? gradient.to(dtype) : deliver_gradient(sink, gradient);
+}
+
 std::optional<at::Tensor> value_of(const std::optional<Weight>& weight) {
   return weight ? std::optional(weight->value) : std::nullopt;
 }

@@ -35,6 +35,11 @@ struct Weight {
 /// nothing left to do; without a sink returns the gradient. Every kernel's backward ends in this.
 at::Tensor deliver_gradient(const c10::intrusive_ptr<GradientSink>& sink, const at::Tensor& gradient);
 
+/// The same for a gradient that was summed in fp32: a sink gets it as it is, autograd in the weight's
+/// `dtype`.
+at::Tensor deliver_gradient(const c10::intrusive_ptr<GradientSink>& sink, const at::Tensor& gradient,
+                            at::ScalarType dtype);
+
 /// The value of a weight that may be absent, in the form that autograd functions take.
 std::optional<at::Tensor> value_of(const std::optional<Weight>& weight);
 

@@ -23,13 +23,6 @@ constexpr const char* verdict_key = "verdict";
 constexpr const char* heard_key = "heard";
 constexpr std::string_view accepted = "ok ";
 
-std::vector<std::uint8_t> store_value(const std::string& text) { return {text.begin(), text.end()}; }
-
-std::string text_at(c10d::Store& store, const std::string& key) {
-  const std::vector<std::uint8_t> bytes = store.get(key);
-  return {bytes.begin(), bytes.end()};
-}
-
 std::string hello_key(int rank) { return fmt::format("hello/{}", rank); }
 
 std::string host_name() {
@@ -150,14 +143,14 @@ void Communicator::agree() {
   if (store_->add(fmt::format("claim/{}", world_.rank), 1) > 1) {
     throw UserError(fmt::format("two processes were started as rank {}", world_.rank));
   }
-  store_->set(hello_key(world_.rank), store_value(hello.dump()));
+  store_->set(hello_key(world_.rank), hello.dump());
 
-  if (world_.rank == 0) store_->set(verdict_key, store_value(judge_all()));
+  if (world_.rank == 0) store_->set(verdict_key, judge_all());
   std::string verdict;
   try {
     // Rank 0 gives its verdict after its own time-out, so the others wait a little longer.
     store_->wait({verdict_key}, options_.rendezvous_timeout + std::chrono::seconds(10));
-    verdict = text_at(*store_, verdict_key);
+    verdict = store_->get_to_str(verdict_key);
     store_->add(heard_key, 1);
   } catch (const std::exception&) {
     throw UserError(fmt::format("rank {} lost rank 0 while waiting for the others to appear", world_.rank));
@@ -188,7 +181,7 @@ std::string Communicator::judge_all() const {
       continue;
     }
     if (!problem.empty()) continue;
-    problem = problem_of(text_at(*store_, hello_key(rank)));
+    problem = problem_of(store_->get_to_str(hello_key(rank)));
     if (!problem.empty()) deadline = std::min<Clock::time_point>(deadline, Clock::now() + grace);
   }
   if (!problem.empty()) return problem;

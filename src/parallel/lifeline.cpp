@@ -23,8 +23,6 @@ std::string arrival_key(const std::string& place, int rank) {
   return fmt::format("arrived/{}/{}", place, rank);
 }
 
-std::vector<std::uint8_t> encoded(const std::string& text) { return {text.begin(), text.end()}; }
-
 /// Whether `key` was set within one interval.
 bool appears(c10d::Store& store, const std::string& key) {
   try {
@@ -37,11 +35,11 @@ bool appears(c10d::Store& store, const std::string& key) {
 
 /// Waits for one rank's arrival.
 void await(c10d::Store& store, const std::string& place, int rank, Clock::time_point deadline) {
-  std::vector<std::uint8_t> last_sign;
+  std::string last_sign;
   auto signed_at = Clock::now();
   while (!appears(store, arrival_key(place, rank))) {
-    std::vector<std::uint8_t> sign;
-    if (store.check({sign_key(rank)})) sign = store.get(sign_key(rank));
+    std::string sign;
+    if (store.check({sign_key(rank)})) sign = store.get_to_str(sign_key(rank));
     const auto now = Clock::now();
     if (sign != last_sign) signed_at = now;
     last_sign = std::move(sign);
@@ -71,7 +69,7 @@ void Lifeline::sign_until_stopped(const c10::intrusive_ptr<c10d::Store>& store) 
   for (std::uint64_t count = 0; !stopping_; ++count) {
     lock.unlock();
     try {
-      store->set(sign_key(rank_), encoded(std::to_string(count)));
+      store->set(sign_key(rank_), std::to_string(count));
     } catch (const std::exception&) {
       return;  // Rank 0 has ended, and its store with it: nobody reads signs any more.
     }
@@ -82,7 +80,7 @@ void Lifeline::sign_until_stopped(const c10::intrusive_ptr<c10d::Store>& store) 
 
 void Lifeline::gather(const std::string& place, const std::vector<int>& ranks, milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
-  store_->set(arrival_key(place, rank_), encoded("1"));
+  store_->set(arrival_key(place, rank_), std::string("1"));
   for (const int rank : ranks) await(*store_, place, rank, deadline);
 }
 

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "tokenizer/utf8.h"
+#include "core/utf8.h"
 
 namespace primus::tokenizer {
 

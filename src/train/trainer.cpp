@@ -306,16 +306,13 @@ StepSize Trainer::State::step_size() const {
 }
 
 LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const {
-  if (settings.full_validation) {
-    const auto loader = make_loader(dataset, "single", 0);
-    return sum_over(
-        mesh.data_context(),
-        forward_only(model, *loader, dataset.size() / (batch.micro_batch_size() * mesh.data().size())));
-  }
-  const auto loader = make_loader(dataset, settings.dataloader_type, consumed);
-  return sum_over(mesh.data_context(),
-                  forward_only(model, *loader,
-                               settings.eval_iters * batch.num_microbatches(state.consumed_train_samples)));
+  const bool whole = settings.full_validation;
+  const auto loader =
+      whole ? make_loader(dataset, "single", 0) : make_loader(dataset, settings.dataloader_type, consumed);
+  const std::int64_t num_microbatches =
+      whole ? dataset.size() / (batch.micro_batch_size() * mesh.data().size())
+            : settings.eval_iters * batch.num_microbatches(state.consumed_train_samples);
+  return sum_over(mesh.data_context(), forward_only(model, *loader, num_microbatches));
 }
 
 void Trainer::State::evaluate(const std::string& split, const std::string& where) {

@@ -83,8 +83,7 @@ struct FusedActivation : torch::autograd::Function<FusedActivation> {
         fused_activation_backward(upstream[0].contiguous(), saved[0], saved[1], kind, isa);
     if (bias_gradient.defined()) {
       const auto sink = unpack_sink(ctx->saved_data["sink"]);
-      bias_gradient =
-          deliver_gradient(sink, sink == nullptr ? bias_gradient.to(saved[1].scalar_type()) : bias_gradient);
+      bias_gradient = deliver_gradient(sink, bias_gradient, saved[1].scalar_type());
     }
     return {dx, bias_gradient, {}, {}, {}};
   }

@@ -76,12 +76,6 @@ NormGradients fused_norm_backward(const at::Tensor& dy, const at::Tensor& x, con
   return gradients;
 }
 
-/// A gradient summed in fp32 goes to a sink as it is, to autograd in the weight's dtype.
-at::Tensor deliver(const c10::intrusive_ptr<GradientSink>& sink, const at::Tensor& gradient,
-                   const at::Tensor& weight) {
-  return deliver_gradient(sink, sink == nullptr ? gradient.to(weight.scalar_type()) : gradient);
-}
-
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias,
@@ -98,9 +92,10 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     const auto state = c10::static_intrusive_pointer_cast<NormState>(ctx->saved_data["state"].toCapsule());
     const NormGradients gradients =
         fused_norm_backward(upstream[0].contiguous(), saved[0], saved[1], saved[2], saved[3], state->options);
-    variable_list result = {gradients.x, deliver(state->weight_sink, gradients.weight, saved[1]), {}, {}};
+    variable_list result = {gradients.x, {}, {}, {}};
+    result[1] = deliver_gradient(state->weight_sink, gradients.weight, saved[1].scalar_type());
     if (saved[2].defined()) {
-      result[2] = deliver(state->bias_sink, gradients.bias, saved[2]);
+      result[2] = deliver_gradient(state->bias_sink, gradients.bias, saved[2].scalar_type());
     }
     return result;
   }

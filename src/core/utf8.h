@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace primus::tokenizer {
+namespace primus {
 
 /// One decoded character: its code point and the number of bytes it takes; `size` is 0 for invalid UTF-8.
 struct CodePoint {
@@ -26,4 +26,4 @@ std::size_t find_invalid_utf8(std::string_view text);
 /// Throws UserError with the byte position when `text` is not valid UTF-8.
 void require_utf8(std::string_view text);
 
-}  // namespace primus::tokenizer
+}  // namespace primus

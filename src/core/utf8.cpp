@@ -1,11 +1,11 @@
-#include "tokenizer/utf8.h"
+#include "core/utf8.h"
 
 #include <cstdint>
 #include <cstring>
 
 #include "core/error.h"
 
-namespace primus::tokenizer {
+namespace primus {
 
 namespace {
 
@@ -85,4 +85,4 @@ void require_utf8(std::string_view text) {
                      static_cast<unsigned char>(text[at]));
 }
 
-}  // namespace primus::tokenizer
+}  // namespace primus

@@ -1,12 +1,11 @@
-#include "tokenizer/utf8.h"
+#include "core/utf8.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "tokenizer/byte_alphabet.h"
 
-namespace primus::tokenizer {
+namespace primus {
 namespace {
 
 TEST(Utf8, DecodesWhatItEncodes) {
@@ -33,15 +32,5 @@ TEST(Utf8, FindsTheFirstInvalidByte) {
               ::testing::ThrowsMessage<UserError>(::testing::HasSubstr("at byte 1 (0xff)")));
 }
 
-TEST(ByteAlphabet, StandsForEveryByteOnce) {
-  std::string bytes;
-  for (int byte = 0; byte < 256; ++byte) bytes += static_cast<char>(byte);
-  EXPECT_EQ(from_byte_alphabet(to_byte_alphabet(bytes)), bytes);
-  EXPECT_EQ(to_byte_alphabet(" a\n"),
-            "\xC4\xA0"
-            "a\xC4\x8A");
-  EXPECT_EQ(from_byte_alphabet("\xE6\x97\xA5"), std::nullopt);
-}
-
 }  // namespace
-}  // namespace primus::tokenizer
+}  // namespace primus
