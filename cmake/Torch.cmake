@@ -37,6 +37,20 @@ target_link_libraries(primus_torch INTERFACE ${_libraries})
 # c10d's headers hide themselves unless told that they were built.
 target_compile_definitions(primus_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
 
+# at::parallel_for is a header's template: compiled without OpenMP it quietly runs everything on one thread. The
+# runtime linked is the one that libtorch brings, so that both share one pool of threads. ThreadSanitizer knows
+# nothing of OpenMP's barriers and would report every parallel loop; there, our loops stay on one thread.
+if(NOT PRIMUS_SANITIZE MATCHES "thread")
+  target_compile_options(primus_torch INTERFACE -fopenmp)
+  file(GLOB _openmp "${TORCH_DIR}/lib/libgomp*.so*" "${TORCH_DIR}.libs/libgomp*.so*")
+  if(_openmp)
+    list(GET _openmp 0 _openmp)
+    target_link_libraries(primus_torch INTERFACE "${_openmp}")
+  else()
+    target_link_options(primus_torch INTERFACE -fopenmp)
+  endif()
+endif()
+
 # Tensor rooms see libtorch's own fmt headers before Debian's.
 add_library(primus_torch_fmt STATIC "${PROJECT_SOURCE_DIR}/cmake/torch_fmt.cpp")
 target_link_libraries(primus_torch_fmt PRIVATE primus_torch)
