@@ -29,6 +29,10 @@ target_compile_options(primus_options INTERFACE -Wall -Wextra -Wpedantic -Wno-un
                        -Wno-missing-field-initializers -fpch-preprocess)
 # Without it a square root may set errno, and its loop does not become vector code.
 target_compile_options(primus_options INTERFACE -fno-math-errno)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # The compiler tidies its memory every 128 MB otherwise, a tenth of the time of a file that sees libtorch.
+  target_compile_options(primus_options INTERFACE "SHELL:--param ggc-min-heapsize=1000000")
+endif()
 if(PRIMUS_WARNINGS_AS_ERRORS)
   target_compile_options(primus_options INTERFACE -Werror)
 endif()

@@ -119,7 +119,7 @@ void print_plan(const launch::SupervisorOptions& plan) {
 }
 
 void run_direct(Options options, const std::vector<std::string>& command) {
-  const launch::Environment environment = launch::process_environment();
+  const Environment environment = process_environment();
   const launch::LauncherFile file = launch::find_launcher_file(options.file, environment);
   options.direct.command = {launch::this_program()};
   options.direct.command.insert(options.direct.command.end(), command.begin(), command.end());

@@ -53,9 +53,8 @@ void add_slurm(CLI::App& program, const std::vector<std::string>& words) {
       add_mode(program, "slurm", "Start the ranks of a Slurm job's nodes",
                "primus-cli slurm [srun|sbatch] [--config FILE] [--debug] [--dry-run] [Slurm's options] -- "
                "[direct|container] [its options] -- COMMAND");
-  command->callback([words] {
-    run_composed(launch::compose_slurm(words, launch::process_environment(), launch::this_program()));
-  });
+  command->callback(
+      [words] { run_composed(launch::compose_slurm(words, process_environment(), launch::this_program())); });
 }
 
 void add_container(CLI::App& program, const std::vector<std::string>& words) {
@@ -63,8 +62,8 @@ void add_container(CLI::App& program, const std::vector<std::string>& words) {
       program, "container", "Start the ranks inside a docker or podman container",
       "primus-cli container [--config FILE] [--debug] [--dry-run] [options of docker run] -- COMMAND");
   command->callback([words] {
-    run_composed(launch::compose_container(words, launch::process_environment(), launch::variable_names(),
-                                           project_root()));
+    run_composed(
+        launch::compose_container(words, process_environment(), launch::variable_names(), project_root()));
   });
 }
 

@@ -57,14 +57,6 @@ std::string substitute(const Value& value, const Environment& environment) {
 
 }  // namespace
 
-Environment process_environment() {
-  return [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
-  };
-}
-
 void substitute_environment(Value& value, const Environment& environment) {
   if (auto* list = value.list()) {
     for (Value& item : *list) substitute_environment(item, environment);

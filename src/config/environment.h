@@ -1,18 +1,11 @@
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <string>
 
 #include "config/value.h"
+#include "core/environment.h"
 
 namespace primus::config {
-
-/// Looks up an environment variable; nothing when it is unset.
-using Environment = std::function<std::optional<std::string>(const std::string& name)>;
-
-/// The variables of this process.
-Environment process_environment();
 
 /// Replaces `${NAME}` and `${NAME:default}` in every text below `value` (keys are left alone), and gives a
 /// text that changed the type it looks like (`resolve_substituted`). The default is taken only when the

@@ -70,7 +70,7 @@ Value load_preset(const std::vector<fs::path>& directories, const fs::path& fold
                                 : did_you_mean(wanted.string(), names)));
 }
 
-const Value& required_key(const Value& module, const std::string& name, std::string_view key) {
+const Value& module_key(const Value& module, const std::string& name, std::string_view key) {
   const Value* value = module.map()->find(key);
   if (value == nullptr) {
     throw UserError(module.origin.where(), fmt::format("the module '{}' lacks the key '{}'", name, key));
@@ -127,13 +127,13 @@ Value PresetFinder::load_platform(const Value& name) const {
 
 Value merge_module(const std::string& name, const Value& module, const PresetFinder& presets) {
   check_module_name(name, module);
-  const Value& framework = required_key(module, name, "framework");
+  const Value& framework = module_key(module, name, "framework");
   if (!module.map()->contains("config")) {
     Value as_it_is = module;
     as_it_is.map()->set("name", Value("exp.modules." + name));
     return as_it_is;
   }
-  const Value& model_name = required_key(module, name, "model");
+  const Value& model_name = module_key(module, name, "model");
   if (!framework.is_text()) {
     throw UserError(framework.origin.where(),
                     fmt::format("'framework' must be text, not {}", framework.as_written()));

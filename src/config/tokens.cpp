@@ -25,7 +25,7 @@ std::string_view without_dashes(std::string_view text) {
 }
 
 /// Python lets single underscores stand between digits.
-std::optional<std::string> without_underscores(std::string_view text) {
+std::optional<std::string> without_underscores_between_digits(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '_') {
@@ -48,7 +48,7 @@ Value typed(std::string_view text) {
   if (text == "None" || (!text.empty() && std::string_view("[({").find(text[0]) != std::string_view::npos)) {
     if (auto literal = parse_literal(text)) return *literal;
   }
-  if (const auto digits = without_underscores(text)) {
+  if (const auto digits = without_underscores_between_digits(text)) {
     if (text.find('.') != std::string_view::npos) {
       if (const auto number = parse_double(*digits)) return Value(*number);
     } else if (auto integer = parse_integer(*digits)) {

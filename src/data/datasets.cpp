@@ -77,7 +77,7 @@ class SplitBuilder {
   Fraction fraction_;
 };
 
-void check(const DataConfig& config) {
+void check_config(const DataConfig& config) {
   const bool per_split =
       !config.train_data_path.empty() || !config.valid_data_path.empty() || !config.test_data_path.empty();
   const int given = int{config.mock_data} + int{!config.data_path.empty()} + int{per_split};
@@ -135,7 +135,7 @@ SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std
 }
 
 Datasets build_datasets(const DataConfig& config, const SplitSizes& sizes) {
-  check(config);
+  check_config(config);
   if (config.mock_data || !config.data_path.empty()) {
     auto [train, valid, test] = build_from_one(config, {sizes.train, sizes.valid, sizes.test});
     return {std::move(train), std::move(valid), std::move(test)};

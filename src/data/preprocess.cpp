@@ -121,7 +121,7 @@ class Output {
   PreprocessProgress progress_;
 };
 
-void check(const Tokenizer& tokenizer, const PreprocessOptions& options) {
+void check_options(const Tokenizer& tokenizer, const PreprocessOptions& options) {
   if (options.inputs.empty()) throw UserError("no input files");
   if (options.json_keys.empty()) throw UserError("no JSON keys");
   if (options.workers < 1)
@@ -139,7 +139,7 @@ void check(const Tokenizer& tokenizer, const PreprocessOptions& options) {
 
 std::vector<PreprocessOutput> preprocess(const Tokenizer& tokenizer, const PreprocessOptions& options,
                                          const std::function<void(const PreprocessProgress&)>& on_progress) {
-  check(tokenizer, options);
+  check_options(tokenizer, options);
   const std::filesystem::path directory = std::filesystem::path(options.output_prefix).parent_path();
   if (!directory.empty()) make_directories(directory);
   ChunkReader reader(options);

@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 6> passed_on = {"PRIMUS_", "NCCL_",  "RCC
                                                        "GLOO_",   "IONIC_", "HIPBLASLT_"};
 constexpr const char* clean_option = "clean";
 
-struct Parsed {
+struct ContainerLine {
   /// Options of docker run by name, without dashes; flags have the value "true".
   std::map<std::string, Words> options;
   Words command;
@@ -36,7 +36,7 @@ bool is_cumulative(const std::string& name) {
 }
 
 /// "--name value", "--name=value" or "--flag", as docker takes them.
-void parse_option(Parsed& parsed, Words::const_iterator& word, Words::const_iterator end) {
+void parse_option(ContainerLine& parsed, Words::const_iterator& word, Words::const_iterator end) {
   if (!word->starts_with("--")) {
     throw_user_error("container: '{}' is no option: write options as --name value, and the command after --",
                      *word);
@@ -63,8 +63,8 @@ void parse_option(Parsed& parsed, Words::const_iterator& word, Words::const_iter
   }
 }
 
-Parsed parse(const Words& words) {
-  Parsed parsed;
+ContainerLine parse_container(const Words& words) {
+  ContainerLine parsed;
   const auto end = std::find(words.begin(), words.end(), "--");
   if (end == words.end() || std::next(end) == words.end()) {
     throw_user_error("container: the command is missing: give it after --");
@@ -75,7 +75,7 @@ Parsed parse(const Words& words) {
 }
 
 /// The file's options under those of the command line.
-void add_file_options(Parsed& parsed, const LauncherFile& file) {
+void add_container_options(ContainerLine& parsed, const LauncherFile& file) {
   constexpr std::string_view prefix = "options.";
   for (const std::string& key : file.keys("container")) {
     if (!key.starts_with(prefix)) {
@@ -94,7 +94,7 @@ void add_file_options(Parsed& parsed, const LauncherFile& file) {
   }
 }
 
-void check_values(const Parsed& parsed, const char* name, const char* pattern, const char* form) {
+void check_values(const ContainerLine& parsed, const char* name, const char* pattern, const char* form) {
   const auto found = parsed.options.find(name);
   if (found == parsed.options.end()) return;
   for (const std::string& value : found->second) {
@@ -104,7 +104,7 @@ void check_values(const Parsed& parsed, const char* name, const char* pattern, c
   }
 }
 
-void check(const Parsed& parsed) {
+void check_container(const ContainerLine& parsed) {
   check_values(parsed, "memory", "[0-9]+[bkmgBKMG]?", "a size such as 256G");
   check_values(parsed, "shm-size", "[0-9]+[bkmgBKMG]?", "a size such as 64G");
   check_values(parsed, "cpus", "[0-9]+(\\.[0-9]+)?", "a number such as 32 or 16.5");
@@ -113,7 +113,7 @@ void check(const Parsed& parsed) {
 }
 
 /// KEY=VALUE settings for the ranks: those asked for, and all variables of the known families.
-Words inner_variables(const Parsed& parsed, const Environment& environment, const Words& names) {
+Words inner_variables(const ContainerLine& parsed, const Environment& environment, const Words& names) {
   std::map<std::string, std::string> variables;
   for (const std::string& name : names) {
     const bool wanted = std::any_of(passed_on.begin(), passed_on.end(),
@@ -146,7 +146,7 @@ std::string runtime(const Environment& environment) {
   return "";
 }
 
-std::string take_image(Parsed& parsed, const Environment& environment) {
+std::string take_image(ContainerLine& parsed, const Environment& environment) {
   const auto variable = environment("DOCKER_IMAGE");
   const Words images = parsed.options["image"];
   parsed.options.erase("image");
@@ -157,7 +157,7 @@ std::string take_image(Parsed& parsed, const Environment& environment) {
       "launcher's file");
 }
 
-Words docker_options(const Parsed& parsed, const std::filesystem::path& root) {
+Words docker_options(const ContainerLine& parsed, const std::filesystem::path& root) {
   Words words = {"--rm", "--volume", fmt::format("{0}:{0}", root.string()), "--workdir", root.string()};
   for (const auto& [name, values] : parsed.options) {
     if (name == "env" || values.empty()) continue;
@@ -184,10 +184,10 @@ std::vector<std::string> variable_names() {
 
 Composed compose_container(const Words& words, const Environment& environment, const Words& names,
                            const std::filesystem::path& root) {
-  Parsed parsed = parse(words);
+  ContainerLine parsed = parse_container(words);
   const LauncherFile file = find_launcher_file(parsed.file, environment);
-  add_file_options(parsed, file);
-  check(parsed);
+  add_container_options(parsed, file);
+  check_container(parsed);
   Composed composed;
   composed.dry_run = parsed.dry_run || file.flag("container", "dry_run") || file.flag("main", "dry_run");
   std::string program = runtime(environment);

@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <string_view>
 
@@ -14,9 +13,6 @@
 namespace primus::launch {
 
 namespace {
-
-constexpr int highest = std::numeric_limits<int>::max();
-constexpr int highest_port = 65535;
 
 /// Where one setting may come from, strongest first: command line, its variable, Slurm's variable, the file.
 struct Sources {
@@ -99,10 +95,10 @@ SupervisorOptions plan_direct(const DirectOptions& options, const LauncherFile& 
   plan.command = options.command;
   if (options.command.size() < 2) throw_user_error("direct: nothing to run: give a command after --");
   const bool single = options.single || file.value("direct", "run_mode") == "single";
-  plan.nodes = sources.number(options.nodes, "NNODES", "SLURM_NNODES", "nnodes", 1, 1, highest);
+  plan.nodes = sources.number(options.nodes, "NNODES", "SLURM_NNODES", "nnodes", 1, 1, highest_count);
   plan.node = sources.number(options.node, "NODE_RANK", "SLURM_NODEID", nullptr, 0, 0, plan.nodes - 1);
   plan.local_ranks =
-      sources.number(options.local_ranks, "GPUS_PER_NODE", nullptr, "gpus_per_node", 1, 1, highest);
+      sources.number(options.local_ranks, "GPUS_PER_NODE", nullptr, "gpus_per_node", 1, 1, highest_count);
   if (single && (plan.nodes > 1 || options.local_ranks.value_or(1) > 1)) {
     throw_user_error("direct: --single runs one process, but {} nodes with {} ranks each were asked for",
                      plan.nodes, plan.local_ranks);

@@ -27,7 +27,7 @@ constexpr std::array<Alias, 8> aliases = {{{"-p", "partition"},
 
 /// What stands before the first "--", the entry and its options after it, the program's command after the
 /// second.
-struct Parsed {
+struct SlurmLine {
   std::string scheduler = "srun";
   std::vector<std::string> scheduler_options;
   std::string entry;
@@ -44,8 +44,8 @@ Words::const_iterator separator(const Words& words, Words::const_iterator from) 
   return std::find(from, words.end(), "--");
 }
 
-Parsed parse(const Words& words) {
-  Parsed parsed;
+SlurmLine parse_slurm(const Words& words) {
+  SlurmLine parsed;
   const auto first = separator(words, words.begin());
   if (first == words.end()) throw_user_error("slurm: the command is missing: give it after --");
   auto word = words.begin();
@@ -109,7 +109,7 @@ void refuse_several_tasks_a_node(const Words& options) {
   }
 }
 
-void add_file_options(Words& options, const LauncherFile& file) {
+void add_slurm_options(Words& options, const LauncherFile& file) {
   for (const std::string& key : file.keys("slurm")) {
     if (key == "debug" || key == "dry_run") continue;
     std::string name = key;
@@ -122,9 +122,9 @@ void add_file_options(Words& options, const LauncherFile& file) {
 }  // namespace
 
 Composed compose_slurm(const Words& words, const Environment& environment, const std::string& program) {
-  Parsed parsed = parse(words);
+  SlurmLine parsed = parse_slurm(words);
   const LauncherFile file = find_launcher_file(parsed.file, environment);
-  add_file_options(parsed.scheduler_options, file);
+  add_slurm_options(parsed.scheduler_options, file);
   refuse_several_tasks_a_node(parsed.scheduler_options);
   if (parsed.entry.empty()) {
     const auto image = environment("DOCKER_IMAGE");

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cstdlib>
-#include <limits>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -10,9 +9,6 @@
 namespace primus::launch {
 
 namespace {
-
-constexpr int highest = std::numeric_limits<int>::max();
-constexpr int highest_port = 65535;
 
 /// Typed reading of one environment.
 class Reader {
@@ -61,7 +57,8 @@ constexpr Names slurm_names = {Starter::slurm, "SLURM_PROCID", "SLURM_STEP_NUM_T
 /// "4(x2),3": tasks on each node of a Slurm step; the first number serves all nodes, as ranks are laid out
 /// evenly or refused later.
 int tasks_on_node(const std::string& text) {
-  return parse_number("SLURM_STEP_TASKS_PER_NODE", text.substr(0, text.find_first_of("(,")), 1, highest);
+  return parse_number("SLURM_STEP_TASKS_PER_NODE", text.substr(0, text.find_first_of("(,")), 1,
+                      highest_count);
 }
 
 int local_size_of(const Names& names, const Reader& reader) {
@@ -69,7 +66,7 @@ int local_size_of(const Names& names, const Reader& reader) {
     const auto tasks = reader.text(names.local_size);
     return tasks ? tasks_on_node(*tasks) : 1;
   }
-  return reader.number_or(names.local_size, 1, 1, highest);
+  return reader.number_or(names.local_size, 1, 1, highest_count);
 }
 
 /// A port of the job's own, so that two jobs on one machine do not meet: any process of the job finds the
@@ -103,18 +100,18 @@ int default_port(const World& world, const Reader& reader) {
 World read_world(const Names& names, const Reader& reader) {
   World world;
   world.starter = names.starter;
-  world.size = reader.number(names.size, 1, highest);
+  world.size = reader.number(names.size, 1, highest_count);
   world.rank = reader.number(names.rank, 0, world.size - 1);
   world.local_size = local_size_of(names, reader);
-  world.local_rank = reader.number_or(names.local_rank, 0, 0, highest);
+  world.local_rank = reader.number_or(names.local_rank, 0, 0, highest_count);
   if (world.local_size > world.size) {
     throw_user_error("{} is {}, more than all {} ranks ({})", names.local_size, world.local_size, world.size,
                      names.size);
   }
   world.master_address = reader.text("MASTER_ADDR").value_or("");
   if (world.master_address.empty()) world.master_address = default_address(world, reader);
-  if (reader.number_or(restart_count_variable, 0, 0, highest) > 0) {
-    const std::chrono::seconds began(reader.number_or(run_began_variable, 0, 0, highest));
+  if (reader.number_or(restart_count_variable, 0, 0, highest_count) > 0) {
+    const std::chrono::seconds began(reader.number_or(run_began_variable, 0, 0, highest_count));
     world.restarted_run_began = std::chrono::system_clock::time_point(began);
   }
   world.master_port =
@@ -135,13 +132,6 @@ std::string_view to_string(Starter starter) {
   return "";
 }
 
-Environment process_environment() {
-  return [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
-}
-
 int parse_number(const std::string& name, const std::string& text, int low, int high) {
   int value = 0;
   const char* end = text.data() + text.size();
@@ -151,8 +141,8 @@ int parse_number(const std::string& name, const std::string& text, int low, int 
   }
   if (value < low || value > high) {
     throw_user_error("{}={} is out of range: {}", name, text,
-                     high == highest ? fmt::format("it must be at least {}", low)
-                                     : fmt::format("it must lie in {} to {}", low, high));
+                     high == highest_count ? fmt::format("it must be at least {}", low)
+                                           : fmt::format("it must lie in {} to {}", low, high));
   }
   return value;
 }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "core/environment.h"
 
 namespace primus::launch {
 
@@ -32,10 +34,9 @@ struct World {
 inline constexpr const char* restart_count_variable = "PRIMUS_RESTART_COUNT";
 inline constexpr const char* run_began_variable = "PRIMUS_RUN_BEGAN";
 
-/// How variables are looked up; tests pass a map.
-using Environment = std::function<std::optional<std::string>(const std::string& name)>;
-
-Environment process_environment();
+/// The upper bounds of counts that have none of their own, and of ports.
+inline constexpr int highest_count = std::numeric_limits<int>::max();
+inline constexpr int highest_port = 65535;
 
 /// Reads the world from the variables of torchrun (RANK, WORLD_SIZE, ...; our own launcher sets the same),
 /// mpirun (OMPI_COMM_WORLD_*), a PMI launcher (PMI_*) or a Slurm step (SLURM_*), in this order: what stands

@@ -16,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 using primus::config::testing::as_json;
-using primus::config::testing::environment_of;
 using primus::config::testing::GoldenRecord;
 using primus::config::testing::read_golden;
 

@@ -21,7 +21,6 @@ namespace {
 using nlohmann::json;
 using testing::as_json;
 using testing::differences;
-using testing::environment_of;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 

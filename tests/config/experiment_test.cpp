@@ -7,6 +7,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::config {
@@ -25,13 +26,8 @@ ResolveRequest request_for_llama_tiny(std::vector<std::string> overrides = {}) {
   return request;
 }
 
-std::string message_of(const ResolveRequest& request) {
-  try {
-    resolve(request);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "";
+std::string refusal_of(const ResolveRequest& request) {
+  return primus::testing::message_of([&] { resolve(request); });
 }
 
 TEST(Resolve, GivesTypedArgumentsFromPresetsOverridesAndCommandLine) {
@@ -50,7 +46,7 @@ TEST(Resolve, GivesTypedArgumentsFromPresetsOverridesAndCommandLine) {
 
 TEST(Resolve, ListsEveryProblemWithItsPlaceAndTheNearestName) {
   EXPECT_THAT(
-      message_of(request_for_llama_tiny({"trian_iters=3", "hidden_size=abc", "optimizer=adan"})),
+      refusal_of(request_for_llama_tiny({"trian_iters=3", "hidden_size=abc", "optimizer=adan"})),
       AllOf(HasSubstr("3 problems"), HasSubstr("unknown key 'trian_iters'; did you mean 'train_iters'"),
             HasSubstr("'hidden_size' must be an integer, not the text 'abc'"),
             HasSubstr("it is 'adan'; did you mean 'adam'")));
@@ -62,7 +58,7 @@ std::string message_about(const std::string& text) {
   std::ofstream(directory / "exp.yaml") << text;
   ResolveRequest request = request_for_llama_tiny();
   request.config = directory / "exp.yaml";
-  const std::string message = message_of(request);
+  const std::string message = refusal_of(request);
   return message.substr(std::min(message.find("exp.yaml"), message.size()));
 }
 

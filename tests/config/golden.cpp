@@ -69,14 +69,6 @@ std::vector<GoldenRecord> read_golden(const std::string& name) {
   return records;
 }
 
-Environment environment_of(std::map<std::string, std::string> variables) {
-  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    if (found == variables.end()) return std::nullopt;
-    return found->second;
-  };
-}
-
 json as_json(const Value& value) { return json::parse(to_json(value, JsonStyle::one_line)); }
 
 std::vector<std::string> differences(const json& expected, const json& actual) {

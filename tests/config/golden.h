@@ -27,9 +27,6 @@ struct GoldenRecord {
 /// All records of tests/config/golden/`name`.
 std::vector<GoldenRecord> read_golden(const std::string& name);
 
-/// An environment in which nothing but `variables` is set.
-Environment environment_of(std::map<std::string, std::string> variables);
-
 /// A tree in the encoding of the golden files.
 nlohmann::json as_json(const Value& value);
 

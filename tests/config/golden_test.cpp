@@ -12,7 +12,6 @@ namespace {
 
 using testing::as_json;
 using testing::differences;
-using testing::environment_of;
 using testing::GoldenRecord;
 using ::testing::IsEmpty;
 using testing::read_golden;

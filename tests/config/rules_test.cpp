@@ -14,7 +14,6 @@ namespace primus::config {
 namespace {
 
 namespace fs = std::filesystem;
-using primus::config::testing::environment_of;
 using primus::config::testing::source_directory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -215,7 +214,7 @@ TEST(Rules, ComeAllAtOnce) {
 }
 
 /// The experiment files that are shipped, relative to the source tree.
-std::vector<std::string> examples() {
+std::vector<std::string> shipped_examples() {
   std::vector<std::string> files;
   for (const auto& entry :
        fs::recursive_directory_iterator(source_directory() / "examples/megatron/configs")) {
@@ -227,7 +226,7 @@ std::vector<std::string> examples() {
 
 TEST(Rules, RefuseNineOfTheShippedExamplesAsTheOriginalDoes) {
   std::vector<std::string> refused;
-  for (const std::string& file : examples()) {
+  for (const std::string& file : shipped_examples()) {
     ResolveRequest request;
     request.config = source_directory() / file;
     request.config_directories = {source_directory() / "configs"};

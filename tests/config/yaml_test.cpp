@@ -7,23 +7,15 @@
 #include "config/print.h"
 #include "config/suggest.h"
 #include "core/file.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::config {
 namespace {
 
+using primus::testing::message_of;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-template <typename Function>
-std::string message_of(const Function& function) {
-  try {
-    function();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::string message_of_yaml(std::string_view text) {
   return message_of([&] { parse_yaml(text, "file.yaml"); });

@@ -24,7 +24,7 @@ at::Tensor mapped(const at::Tensor& x, Function function) {
   return y;
 }
 
-at::Tensor by_definition(const at::Tensor& x, Activation kind) {
+at::Tensor activation_by_definition(const at::Tensor& x, Activation kind) {
   const std::int64_t half = x.size(-1) / 2;
   const at::Tensor gate = x.slice(-1, 0, half).contiguous(), up = x.slice(-1, half);
   switch (kind) {
@@ -47,7 +47,7 @@ constexpr Activation all_kinds[] = {Activation::gelu,         Activation::gelu_t
 TEST(Activation, EveryKindEqualsItsDefinition) {
   const at::Tensor x = random_tensor({4, 2, 6}, 1), bias = random_tensor({6}, 2);
   for (const Activation kind : all_kinds) {
-    expect_close(activation(x, plain_weight(bias), kind), by_definition(x + bias, kind), 1e-14,
+    expect_close(activation(x, plain_weight(bias), kind), activation_by_definition(x + bias, kind), 1e-14,
                  std::to_string(static_cast<int>(kind)));
   }
 }
@@ -65,7 +65,8 @@ TEST(Activation, GradientsEqualCentralDifferences) {
       at::Tensor high = value.clone(), low = value.clone();
       high.data_ptr<double>()[i] += step;
       low.data_ptr<double>()[i] -= step;
-      const at::Tensor slope = (by_definition(high, kind) - by_definition(low, kind)) / (2.0 * step);
+      const at::Tensor slope =
+          (activation_by_definition(high, kind) - activation_by_definition(low, kind)) / (2.0 * step);
       expected.data_ptr<double>()[i] = (slope * dy).sum().item<double>();
     }
     expect_close(x.grad(), expected, 1e-8, std::to_string(static_cast<int>(kind)));

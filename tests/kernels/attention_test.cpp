@@ -22,8 +22,8 @@ AttentionInputs random_inputs(const Shape& shape) {
 }
 
 /// Attention written over the whole [b, g, r, s, t], differentiated by autograd.
-at::Tensor by_definition(const AttentionInputs& inputs, const AttentionConfig& config,
-                         const at::Tensor& sinks = {}, const at::Tensor& factors = {}) {
+at::Tensor attention_by_definition(const AttentionInputs& inputs, const AttentionConfig& config,
+                                   const at::Tensor& sinks = {}, const at::Tensor& factors = {}) {
   const std::int64_t queries = inputs.query.size(0), keys = inputs.key.size(0);
   const double scale = config.scale != 0 ? config.scale : 1.0 / std::sqrt(inputs.query.size(-1));
   at::Tensor scores = at::einsum("sbgrd,tbgd->bgrst", {inputs.query, inputs.key}) * scale;
@@ -73,7 +73,7 @@ void expect_equal_to_definition(const Shape& shape, const AttentionConfig& confi
     expected_sinks = sink_values.clone().requires_grad_();
   }
   const at::Tensor y = attention(actual, config, sinks, dropout);
-  const at::Tensor reference = by_definition(expected, config, expected_sinks, factors);
+  const at::Tensor reference = attention_by_definition(expected, config, expected_sinks, factors);
   expect_close(y, reference, 1e-13, what);
   const at::Tensor dy = random_tensor(y.sizes(), 4);
   y.backward(dy);
@@ -125,11 +125,11 @@ TEST(Attention, DropoutActsOnProbabilitiesByGlobalIndex) {
     }
   }
   AttentionInputs inputs = random_inputs(shape);
-  expect_close(attention(inputs, {}, {}, dropout), by_definition(inputs, {}, {}, factors), 1e-7);
+  expect_close(attention(inputs, {}, {}, dropout), attention_by_definition(inputs, {}, {}, factors), 1e-7);
   const AttentionInputs actual = with_gradients(inputs), expected = with_gradients(inputs);
   const at::Tensor dy = random_tensor({7, 2, 48}, 4);
   attention(actual, {}, {}, dropout).backward(dy);
-  by_definition(expected, {}, {}, factors).backward(dy);
+  attention_by_definition(expected, {}, {}, factors).backward(dy);
   expect_close(actual.query.grad(), expected.query.grad(), 1e-6);
   expect_close(actual.key.grad(), expected.key.grad(), 1e-6);
   expect_close(actual.value.grad(), expected.value.grad(), 1e-6);

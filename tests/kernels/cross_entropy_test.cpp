@@ -8,7 +8,7 @@ namespace {
 const at::Tensor labels() { return at::tensor({3, 0, 7, 3, 5, 1}, at::kLong).view({3, 2}); }
 
 /// -log softmax of the label, by ATen's autograd in fp64.
-at::Tensor by_definition(const at::Tensor& logits) {
+at::Tensor losses_by_definition(const at::Tensor& logits) {
   return -at::log_softmax(logits, -1).gather(-1, labels().unsqueeze(-1)).squeeze(-1);
 }
 
@@ -18,7 +18,7 @@ TEST(CrossEntropy, EqualsMinusLogSoftmaxWithItsGradient) {
   const at::Tensor loss = cross_entropy(logits, labels());
   loss.backward(upstream);
   const at::Tensor logits2 = logits.detach().clone().requires_grad_();
-  const at::Tensor expected = by_definition(logits2);
+  const at::Tensor expected = losses_by_definition(logits2);
   expected.backward(upstream);
   expect_close(loss, expected, 1e-14);
   expect_close(logits.grad(), logits2.grad(), 1e-14);
@@ -48,7 +48,7 @@ TEST(CrossEntropy, PartsOfTheVocabularyCombineToTheWhole) {
     }
   };
   const at::Tensor whole = logits.clone().requires_grad_();
-  const at::Tensor expected = by_definition(whole);
+  const at::Tensor expected = losses_by_definition(whole);
   expected.backward(upstream);
   for (int i = 0; i < 2; ++i) {
     const at::Tensor part = logits.slice(-1, 4 * i, 4 * i + 4).clone().requires_grad_();
@@ -71,7 +71,7 @@ TEST(LinearCrossEntropy, EqualsItsParts) {
     const Weight weight2 = plain_weight(weight.value);
     at::Tensor logits = at::linear(hidden2, weight2.value);
     if (softcap > 0.0) logits = softcap * at::tanh(logits / softcap);
-    const at::Tensor expected = by_definition(logits);
+    const at::Tensor expected = losses_by_definition(logits);
     expected.backward(upstream);
     expect_close(loss, expected, 1e-14);
     expect_close(hidden.grad(), hidden2.grad(), 1e-13);

@@ -8,21 +8,16 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "launch/process.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::launch {
 namespace {
 
+using primus::testing::message_of;
 using primus::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
 using Variables = std::map<std::string, std::string>;
-
-Environment environment_of(const Variables& variables) {
-  return [variables](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional(found->second);
-  };
-}
 
 std::string slurm(const std::vector<std::string>& words, const Variables& variables = {}) {
   return shell_line(compose_slurm(words, environment_of(variables), "/p/primus-cli").words);
@@ -34,16 +29,6 @@ std::string container(const std::vector<std::string>& words, Variables variables
   std::vector<std::string> all = words;
   all.insert(all.begin(), "--dry-run");
   return shell_line(compose_container(all, environment_of(variables), names, "/p").words);
-}
-
-template <typename Function>
-std::string error_of(const Function& function) {
-  try {
-    function();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Slurm, StartsOneLauncherOnEveryNode) {
@@ -74,12 +59,13 @@ TEST(Slurm, OptionsOfTheFileGiveWayToTheCommandLine) {
 }
 
 TEST(Slurm, RefusesWhatCannotWork) {
-  EXPECT_THAT(error_of([] { slurm({"srun", "train"}); }), HasSubstr("the command is missing"));
-  EXPECT_THAT(error_of([] { slurm({"--", "direct", "--"}); }), HasSubstr("nothing to run"));
-  EXPECT_THAT(error_of([] { slurm({"--ntasks-per-node=8", "--", "train"}); }), HasSubstr("--nproc_per_node"));
-  EXPECT_THAT(error_of([] { slurm({"-n", "4", "-N", "2", "--", "train"}); }),
+  EXPECT_THAT(message_of([] { slurm({"srun", "train"}); }), HasSubstr("the command is missing"));
+  EXPECT_THAT(message_of([] { slurm({"--", "direct", "--"}); }), HasSubstr("nothing to run"));
+  EXPECT_THAT(message_of([] { slurm({"--ntasks-per-node=8", "--", "train"}); }),
+              HasSubstr("--nproc_per_node"));
+  EXPECT_THAT(message_of([] { slurm({"-n", "4", "-N", "2", "--", "train"}); }),
               HasSubstr("4 tasks on 2 nodes"));
-  EXPECT_EQ(error_of([] { slurm({"-n", "2", "-N", "2", "--", "train"}); }), "no error");
+  EXPECT_EQ(message_of([] { slurm({"-n", "2", "-N", "2", "--", "train"}); }), "accepted");
 }
 
 TEST(Container, MountsTheProjectAndPassesVariablesOn) {
@@ -107,20 +93,20 @@ TEST(Container, TakesTheImageAndListsFromTheFile) {
 
 TEST(Container, RefusesMalformedOptions) {
   const auto with = [](std::vector<std::string> words) {
-    return error_of([&] {
+    return message_of([&] {
       words.insert(words.end(), {"--image", "i", "--", "train"});
       container(words);
     });
   };
-  EXPECT_EQ(with({"--memory", "256G", "--cpus", "1.5", "--volume", "/a:/b:ro"}), "no error");
+  EXPECT_EQ(with({"--memory", "256G", "--cpus", "1.5", "--volume", "/a:/b:ro"}), "accepted");
   EXPECT_THAT(with({"--memory", "much"}), HasSubstr("--memory much: expected a size"));
   EXPECT_THAT(with({"--cpus", "x"}), HasSubstr("--cpus x: expected a number"));
   EXPECT_THAT(with({"--device", "kfd"}), HasSubstr("--device kfd"));
   EXPECT_THAT(with({"--volume", "/a"}), HasSubstr("--volume /a"));
   EXPECT_THAT(with({"--clean"}), HasSubstr("--clean would remove"));
   EXPECT_THAT(with({"stray"}), HasSubstr("'stray' is no option"));
-  EXPECT_THAT(error_of([] { container({"--", "train"}); }), HasSubstr("no image"));
-  EXPECT_THAT(error_of([] { container({"--image", "i"}); }), HasSubstr("the command is missing"));
+  EXPECT_THAT(message_of([] { container({"--", "train"}); }), HasSubstr("no image"));
+  EXPECT_THAT(message_of([] { container({"--image", "i"}); }), HasSubstr("the command is missing"));
 }
 
 }  // namespace

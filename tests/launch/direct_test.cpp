@@ -7,21 +7,16 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::launch {
 namespace {
 
+using primus::testing::message_of;
 using primus::testing::TemporaryDirectory;
 using ::testing::HasSubstr;
 using Variables = std::map<std::string, std::string>;
-
-Environment environment_of(const Variables& variables) {
-  return [variables](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional(found->second);
-  };
-}
 
 SupervisorOptions plan(DirectOptions options, const Variables& variables = {},
                        const LauncherFile& file = {}) {
@@ -101,15 +96,10 @@ TEST(Direct, PatchesMaySkipButNotFail) {
 }
 
 TEST(LauncherFile, SaysWhereItIsWrong) {
-  const auto error_of = [](const std::string& text) -> std::string {
-    try {
-      plan({}, {}, file_with(text));
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "no error";
+  const auto error_of = [](const std::string& text) {
+    return message_of([&] { plan({}, {}, file_with(text)); });
   };
-  EXPECT_EQ(error_of("direct:\n  numa: true\nmain:\n  debug: true\n"), "no error");
+  EXPECT_EQ(error_of("direct:\n  numa: true\nmain:\n  debug: true\n"), "accepted");
   EXPECT_THAT(error_of("direct:\n  nmua: true\n"), HasSubstr("launcher.yaml:2: unknown key 'nmua'"));
   EXPECT_THAT(error_of("direkt:\n  numa: true\n"), HasSubstr("launcher.yaml:1: unknown section 'direkt'"));
   EXPECT_THAT(error_of("direct:\n  numa: 3\n"), HasSubstr("launcher.yaml:2: 'numa' must be true or false"));

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "tests/message_of.h"
 
 namespace primus::launch {
 namespace {
@@ -13,20 +14,10 @@ namespace {
 using ::testing::HasSubstr;
 using Variables = std::map<std::string, std::string>;
 
-World world_of(const Variables& variables) {
-  return world_from_environment([&](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional(found->second);
-  });
-}
+World world_of(const Variables& variables) { return world_from_environment(environment_of(variables)); }
 
 std::string error_of(const Variables& variables) {
-  try {
-    world_of(variables);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "no error";
+  return primus::testing::message_of([&] { world_of(variables); });
 }
 
 TEST(World, AnEmptyEnvironmentIsOneProcessAlone) {

@@ -7,12 +7,13 @@
 #include <map>
 
 #include "core/error.h"
+#include "tests/message_of.h"
 #include "tests/model/tiny_config.h"
 
 namespace primus::model {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 const at::Tensor logits() { return at::log(at::tensor({0.1, 0.5, 0.15, 0.25}, at::kDouble)).to(at::kFloat); }
 
@@ -53,7 +54,7 @@ TEST(SampleToken, TheSeedFixesTheDraws) {
   EXPECT_TRUE(differs);
 }
 
-class Generation : public testing::Test {
+class Generation : public ::testing::Test {
  protected:
   Generation() : model_(tiny_llama(), ChunkSpec::whole(tiny_llama()), parallel::Mesh()) {
     model_.initialize();
@@ -91,14 +92,8 @@ TEST_F(Generation, EndsAtTheEndTokenAndAtTheLastPosition) {
 }
 
 TEST_F(Generation, RefusesPromptsTheModelCannotTake) {
-  const auto message_of = [&](const std::vector<std::int64_t>& prompt,
-                              const GenerationOptions& options) -> std::string {
-    try {
-      continue_text(prompt, options);
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "accepted";
+  const auto message_of = [&](const std::vector<std::int64_t>& prompt, const GenerationOptions& options) {
+    return primus::testing::message_of([&] { continue_text(prompt, options); });
   };
   EXPECT_THAT(message_of({}, {}), HasSubstr("no token"));
   EXPECT_THAT(message_of({60}, {}), HasSubstr("token 60"));

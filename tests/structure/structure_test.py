@@ -73,10 +73,11 @@ class Structure(unittest.TestCase):
         self.assertEqual([str(p) for p in SOURCES if slow.search(p.read_text())], [])
 
     def test_private_names_stand_once_in_a_folder(self):
-        """Files of a tensor room are compiled together: a name in an unnamed namespace hides a shared one."""
+        """Files of a room are compiled together: a name in an unnamed namespace hides a shared one."""
         wrong = []
-        for folder in sorted({p.parent for p in SOURCES if self.kinds.get(room_of(p)) == "TENSORS"}):
-            files = [p for p in SOURCES if p.parent == folder and folder.name != "isa"]
+        sources = SOURCES + sorted((ROOT / "tests").glob("*/*.cpp"))
+        for folder in sorted({p.parent for p in sources}):
+            files = [p for p in sources if p.parent == folder and folder.name != "isa"]
             shared = {name for p in files for name in names_declared(shared_part(p.read_text()))}
             owners = {}
             for path in files:

@@ -5,6 +5,7 @@
 
 #include "config/arguments.h"
 #include "core/error.h"
+#include "tests/message_of.h"
 
 namespace primus::train {
 namespace {
@@ -19,12 +20,9 @@ Arguments arguments_from(const std::string& yaml) {
 }
 
 void expect_refused(const std::string& yaml, const std::string& text) {
-  try {
-    loop_settings_from(arguments_from(yaml));
-    ADD_FAILURE() << "accepted: " << yaml;
-  } catch (const UserError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr(text));
-  }
+  EXPECT_THAT(primus::testing::message_of([&] { loop_settings_from(arguments_from(yaml)); }),
+              ::testing::HasSubstr(text))
+      << yaml;
 }
 
 TEST(Settings, ARunIsCountedInIterationsOrInSamples) {
