@@ -44,7 +44,7 @@ TEST(Yaml, BytesThatAreNoUtf8AreRefused) {
        {"a: 1\nb: \x01\n", "a: 1\nb: \x7f\n", "a: 1\nb: \xc2\x80\n", "a: 1\nb: \xef\xbf\xbe\n"}) {
     EXPECT_THAT(message_of_yaml(text), AllOf(HasSubstr("file.yaml:2"), HasSubstr("control character")));
   }
-  EXPECT_EQ(message_of_yaml("a: \xc3\xa9 \xf0\x9f\x98\x80\n"), "");
+  EXPECT_EQ(message_of_yaml("a: \xc3\xa9 \xf0\x9f\x98\x80\n"), "accepted");
 }
 
 TEST(Yaml, AKeyThatIsNoTextIsAnError) {
