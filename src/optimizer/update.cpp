@@ -3,14 +3,7 @@
 #include <bit>
 #include <cmath>
 
-// Loops over blocks of a fixed length have no remainder and no overlap, so the compiler turns each into
-// vector code; `target_clones` makes it do so for several instruction sets, of which the loader picks the
-// best here.
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#define PRIMUS_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PRIMUS_VECTOR_CLONES
-#endif
+#include "core/vector_clones.h"
 
 namespace primus::optimizer {
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace primus::kernels {
@@ -27,6 +28,20 @@ TEST(Random, NormalNumbersHaveMeanZeroAndVarianceOne) {
   EXPECT_NEAR(sum / count, 0.0, 0.01);
   EXPECT_NEAR(sum_of_squares / count, 1.0, 0.015);
   EXPECT_NEAR(sum_of_fourths / count, 3.0, 0.1);
+}
+
+TEST(Random, NormalNumbersAreBoxAndMullersOfPhilox) {
+  const RandomStream stream(99, "w");
+  const auto unit = [](std::uint32_t high, std::uint32_t low) {
+    return static_cast<double>((static_cast<std::uint64_t>(high) << 32 | low) >> 11) * 0x1.0p-53;
+  };
+  for (std::uint64_t pair = 0; pair < 5000; ++pair) {
+    const auto words = philox(stream.key, pair, 0);
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - unit(words[0], words[1])));
+    const double angle = 2.0 * std::numbers::pi * unit(words[2], words[3]);
+    EXPECT_NEAR(normal_at(stream, 2 * pair), radius * std::cos(angle), 1e-14);
+    EXPECT_NEAR(normal_at(stream, 2 * pair + 1), radius * std::sin(angle), 1e-14);
+  }
 }
 
 TEST(Random, FillingARunGivesTheNumbersOfItsIndices) {
