@@ -1,59 +1,101 @@
-"""Compares our training step with every peer on every shape, and writes the table into docs/performance.md.
+"""Compares our training step with every peer on every shape, and writes the tables into docs/performance.md.
 
-    python bench/table.py [--peers hf,nano] [--rows tiny,llama110m] [--pairs N]
+    python bench/table.py [--rows tiny,llama110m] [--peers hf,nano-compile] [--pairs N]
 
-Each comparison is bench/peers/compare.py's; its JSON lines are added to build/bench/results.jsonl, and the table shows
-the newest of each kind. `--peers none` only renders what is there.
+Each comparison is bench/peers/compare.py's, or attention.py's; its JSON line is added to build/bench/comparisons.jsonl,
+and the tables, written anew after each, show the newest of each kind. `--peers none` only writes them.
 """
 
 import argparse
-import datetime
 import json
 import pathlib
 import subprocess
 import sys
+from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "build/bench/results.jsonl"
+RESULTS = ROOT / "build/bench/comparisons.jsonl"
 DOCUMENT = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- begin: bench/table.py -->", "<!-- end: bench/table.py -->"
-# Name of the row: options of compare.py, and which peers know the architecture.
+
+
+@dataclass
+class Row:
+    """A shape of compare.py: the peers that know its architecture, the strongest first, and what is asked of us."""
+
+    shape: str
+    batch: int
+    seq: int
+    dtype: str
+    peers: list
+    floor: str
+    aim: str
+
+    def title(self):
+        return f"{self.shape}, {self.batch} x {self.seq}, {self.dtype}"
+
+    def arguments(self):
+        return ["--shape", self.shape, "--micro-batch-size", str(self.batch), "--seq-length", str(self.seq),
+                "--dtype", self.dtype]
+
+
+SHARES = ("1.2 and 1.0; 78 %", "90 %")
 ROWS = {
-    "gpt2": (["--shape", "gpt2", "--micro-batch-size", "1"], ["nano-compile", "nano", "hf-compile", "hf"]),
-    "gpt2-mb4": (["--shape", "gpt2", "--micro-batch-size", "4"], ["nano-compile", "nano", "hf-compile", "hf"]),
-    "llama110m": (["--shape", "llama110m"], ["hf-compile", "hf"]),
-    "llama110m-fp32": (["--shape", "llama110m", "--dtype", "fp32"], ["hf"]),
-    "tiny": (["--shape", "tiny"], ["hf-compile", "hf"]),
-    "llama110m-4k": (["--shape", "llama110m", "--micro-batch-size", "1", "--seq-length", "4096"], ["hf-compile", "hf"]),
-    "llama110m-8k": (["--shape", "llama110m", "--micro-batch-size", "1", "--seq-length", "8192"], ["hf-compile", "hf"]),
+    "gpt2": Row("gpt2", 1, 1024, "bf16", ["nano-compile", "nano", "hf-compile", "hf", "megatron", "llmc"], *SHARES),
+    "gpt2-mb4": Row("gpt2", 4, 1024, "bf16", ["nano-compile", "hf-compile", "megatron"], *SHARES),
+    "llama110m": Row("llama110m", 2, 1024, "bf16",
+                     ["torchtitan-compile", "torchtitan", "hf-compile", "hf", "megatron"], *SHARES),
+    "llama110m-fp32": Row("llama110m", 2, 1024, "fp32", ["hf", "torchtitan-compile"], "1.1", "95 %"),
+    "tiny": Row("tiny", 8, 256, "bf16", ["torchtitan-compile", "torchtitan", "hf-compile", "hf", "megatron"],
+                "1.25", "1.5"),
+    "llama110m-4k": Row("llama110m", 1, 4096, "bf16", ["hf-compile", "hf"], "1.6", "85 %"),
+    "llama110m-8k": Row("llama110m", 1, 8192, "bf16", ["hf-compile", "hf"], "1.6", "85 %"),
 }
+# Micro-batch size, heads, sequence length, head size; the peer of these rows is called sdpa.
+ATTENTION = {"attention-1k": (2, 12, 1024, 64), "attention-4k": (1, 32, 4096, 128)}
 
 
-def run(rows, peers, pairs):
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        arguments, known = ROWS[row]
-        for peer in known:
+def commands(names, peers):
+    """(name, command) of each comparison that was asked for."""
+    for name in names:
+        row = ROWS.get(name)
+        for peer in row.peers if row else ["sdpa"]:
             if peers and peer not in peers:
                 continue
-            command = [sys.executable, ROOT / "bench/peers/compare.py", *arguments, "--peer", peer, "--pairs", str(pairs),
-                       "--json", RESULTS]
-            if subprocess.run(command).returncode != 0:
-                print(f"{row} against {peer} failed", file=sys.stderr)
+            if row:
+                yield f"{name} against {peer}", ["compare.py", *row.arguments(), "--peer", peer]
+            else:
+                flags = ("--micro-batch-size", "--heads", "--seq-length", "--head-size")
+                numbers = zip(flags, map(str, ATTENTION[name]))
+                yield name, ["attention.py", *(word for pair in numbers for word in pair)]
+
+
+def run(names, peers, pairs):
+    """Whether all succeeded, but for peers that are not installed."""
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    fine = True
+    for name, (script, *arguments) in commands(names, peers):
+        print(f"-- {name}", flush=True)
+        code = subprocess.run([sys.executable, ROOT / "bench/peers" / script, *arguments, "--pairs", str(pairs),
+                               "--json", RESULTS]).returncode
+        if code not in (0, 3):  # 3: skipped, and it said why
+            print(f"{name} failed", file=sys.stderr)
+            fine = False
+        write_tables()
+    return fine
 
 
 def newest():
-    """The last result of each (shape, micro-batch size, sequence length, dtype, peer)."""
-    results = {}
+    """The last result of each kind: {(shape, batch, seq, dtype): {peer: result}}, and {attention's sizes: result}."""
+    steps, attention = {}, {}
     for line in RESULTS.read_text().splitlines() if RESULTS.exists() else []:
         result = json.loads(line)
-        key = tuple(result[k] for k in ("shape", "micro_batch_size", "seq_length", "dtype", "peer"))
-        results[key] = result
-    return [results[key] for key in sorted(results)]
-
-
-def git(*arguments):
-    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True).stdout.strip()
+        if "attention" in result:
+            attention[tuple(result["attention"])] = result
+        else:
+            key = (result["shape"], result["micro_batch_size"], result["seq_length"], result["dtype"])
+            steps.setdefault(key, {})[result["peer"]] = result
+    return steps, attention
 
 
 def machine():
@@ -61,36 +103,87 @@ def machine():
     return f"{names[0]}, {len(names)} processors" if names else "unknown machine"
 
 
-def table():
-    lines = [f"{machine()}; {datetime.datetime.now(datetime.timezone.utc):%d %B %Y}, commit `{git('rev-parse', '--short', 'HEAD')}`.",
-             "",
-             "| shape | peer | ours as fast as the peer (spread) | ours | peer | GEMM peak | our share | memory, ours / peer |",
-             "|---|---|---|---|---|---|---|---|"]
-    for result in newest():
-        ours, theirs = result["ours"], result["theirs"]
-        lines.append(
-            f"| {result['shape']}, {result['micro_batch_size']} x {result['seq_length']}, {result['dtype']} "
-            f"| {result['peer']} | **{result['ratio']:.2f}** ({min(result['ratios']):.2f} to {max(result['ratios']):.2f}) "
-            f"| {ours['gflops']:.0f} GFLOP/s | {theirs['gflops']:.0f} GFLOP/s | {result['gemm_gflops']:.0f} "
-            f"| {100 * result['share_of_peak']:.0f} % "
-            f"| {ours['peak_mb']:.0f} / {theirs['peak_mb']:.0f} MB = {result['memory_ratio']:.2f} |")
-    return "\n".join(lines)
+def spread(figures):
+    return f"{figures['ratio']:.2f} ({min(figures['ratios']):.2f} to {max(figures['ratios']):.2f})"
+
+
+def share(result):
+    return 100 * result["ours"]["gflops"] / result["gemm_gflops"]
+
+
+def best_peer(results, allocator):
+    """The peer we are the least ahead of, or None."""
+    known = [result for result in results.values() if allocator in result["theirs"]]
+    return min(known, key=lambda result: result["theirs"][allocator]["ratio"], default=None)
+
+
+def summary(steps):
+    """One line for each shape: the best peer of either kind, against what is asked."""
+    yield "| shape | against the best peer as installed | under tcmalloc | share of the GEMM peak | floor | aim |"
+    yield "|---|---|---|---|---|---|"
+    for row in ROWS.values():
+        results = steps.get((row.shape, row.batch, row.seq, row.dtype), {})
+        cells = []
+        for allocator in ("installed", "tcmalloc"):
+            best = best_peer(results, allocator)
+            cells.append(f"**{best['theirs'][allocator]['ratio']:.2f}** ({best['peer']})" if best else "not measured")
+        shares = sorted(share(result) for result in results.values())
+        cells.append(f"{shares[len(shares) // 2]:.0f} %" if shares else "not measured")
+        yield f"| {row.title()} | {' | '.join(cells)} | {row.floor} | {row.aim} |"
+
+
+def comparisons(steps):
+    yield ("| shape | peer | ours as fast as the peer (spread) | under tcmalloc | ours / peer / under tcmalloc, GFLOP/s | "
+           "GEMM peak | our share | memory, ours / peer | start to first step, ours / peer | measured |")
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for row in ROWS.values():
+        results = steps.get((row.shape, row.batch, row.seq, row.dtype), {})
+        for peer in (peer for peer in row.peers if peer in results):
+            result = results[peer]
+            ours, theirs = result["ours"], result["theirs"]
+            first = next(iter(theirs.values()))
+            ratios = [spread(theirs[name]) if name in theirs else "" for name in ("installed", "tcmalloc")]
+            rates = " / ".join(f"{figures['gflops']:.0f}" for figures in (ours, *theirs.values()))
+            yield (f"| {row.title()} | {peer} | {ratios[0]} | {ratios[1]} | {rates} | {result['gemm_gflops']:.0f} "
+                   f"| {share(result):.0f} % | {ours['peak_mb']:.0f} / {first['peak_mb']:.0f} MB = "
+                   f"{ours['peak_mb'] / first['peak_mb']:.2f} | {ours['start_s']:.1f} / {first['start_s']:.1f} s "
+                   f"| {result['date']}, `{result['commit']}` |")
+
+
+def attention_lines(attention):
+    yield ("| samples, heads, length, head size | | ours as fast as PyTorch's (spread) | ours / PyTorch's, GFLOP/s | "
+           "GEMM peak | our share | PyTorch's | measured |")
+    yield "|---|---|---|---|---|---|---|---|"
+    for sizes in ATTENTION.values():
+        result = attention.get(sizes)
+        for name in ("forward", "backward") if result else ():
+            figures, peak = result[name], result["gemm_gflops"]
+            ours, theirs = figures["gflops"]
+            yield (f"| {sizes} | {name} | {spread(figures)} | {ours:.0f} / {theirs:.0f} | {peak:.0f} "
+                   f"| {100 * ours / peak:.0f} % | {100 * theirs / peak:.0f} % | {result['date']}, `{result['commit']}` |")
+
+
+def write_tables():
+    steps, attention = newest()
+    lines = [f"{machine()}. Dates are UTC.", "", *summary(steps), "", *comparisons(steps), "", *attention_lines(attention)]
+    text = DOCUMENT.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
 
 
 def main():
+    names = [*ROWS, *ATTENTION]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default=",".join(ROWS), help="comma-separated: " + ", ".join(ROWS))
-    parser.add_argument("--peers", default="", help="only these; `none` renders the table without measuring")
+    parser.add_argument("--rows", default=",".join(names), help="comma-separated: " + ", ".join(names))
+    parser.add_argument("--peers", default="", help="only these; `none` writes the tables without measuring")
     parser.add_argument("--pairs", type=int, default=5)
     options = parser.parse_args()
-    rows = options.rows.split(",")
-    unknown = sorted(set(rows) - set(ROWS))
+    unknown = sorted(set(options.rows.split(",")) - set(names))
     if unknown:
-        sys.exit(f"unknown rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    run(rows, options.peers.split(",") if options.peers else [], options.pairs)
-    text = DOCUMENT.read_text()
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}")
+        sys.exit(f"unknown rows: {', '.join(unknown)}; there are {', '.join(names)}")
+    fine = run(options.rows.split(","), options.peers.split(",") if options.peers else [], options.pairs)
+    write_tables()
+    sys.exit(0 if fine else 1)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ with the reason, and exit code 3. Compiled peers start with an empty compilation
 """
 
 import argparse
-import datetime
 import json
 import os
 import pathlib
@@ -21,6 +20,7 @@ import sys
 import tempfile
 import time
 
+from results import append
 from shapes import add_shape_options, shape_of, step_flops
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -148,7 +148,7 @@ def compare(options):
             if "gemm_gflops" in block]
     return {"shape": options.shape, "micro_batch_size": shape["batch"], "seq_length": shape["seq"],
             "peer": options.peer, "dtype": options.dtype, "gemm_gflops": statistics.median(gemm),
-            "date": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M}", "ours": ours.figures(flops),
+            "ours": ours.figures(flops),
             "theirs": {name: peer.figures(flops) | {"ratio": statistics.median(ratios[name]), "ratios": ratios[name]}
                        for name, peer in peers.items()}}
 
@@ -187,8 +187,7 @@ def main():
         sys.exit(SKIPPED)
     report(result)
     if options.json:
-        with options.json.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+        append(result, options.json)
 
 
 if __name__ == "__main__":

@@ -121,4 +121,4 @@ class Megatron(nn.Module):
 
 
 MODELS = {"nano": Nano, "hf": HuggingFace, "torchtitan": TorchTitan, "megatron": Megatron}
-PACKAGES = {"nano": "", "hf": "transformers", "torchtitan": "torchtitan==0.2.2", "megatron": "megatron-core"}
+PACKAGES = {"nano": "", "hf": "transformers", "torchtitan": "torchtitan==0.2.2 triton", "megatron": "megatron-core"}

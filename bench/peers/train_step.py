@@ -104,7 +104,7 @@ def main():
         training = Training(options.peer, shape_of(options), dtype)
     except ImportError as error:
         package = models.PACKAGES[options.peer.partition("-")[0]]
-        say(skipped=f"{error}", install=f"{sys.executable} -m pip install {package}")
+        say(skipped=f"{error}", install=f"{sys.executable} -m pip install torch=={torch.__version__.partition('+')[0]} {package}")
         return
     if options.steps:
         measure(training, shape_of(options), options.steps)
