@@ -4,7 +4,7 @@ PRESET ?= release
 JOBS ?= $(shell nproc)
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup build test pretrain parity bench format format-check asan clean
+.PHONY: help setup build test pretrain parity bench format format-check asan tsan clean
 
 help:            ## This list
 	@awk -F ':.*## ' '/^[a-z-]+: .*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ format-check:    ## Fail when a source is not formatted
 asan: setup      ## Build with address and undefined-behaviour sanitizers and run all tests
 	@tools/build.sh asan
 	@ctest --preset asan -j $(JOBS)
+
+tsan: setup      ## Build with the thread sanitizer and run the tests of everything that runs threads or starts ranks
+	@tools/build.sh tsan --target primus-cli core_tests launch_tests parallel_tests optimizer_tests layouts_tests
+	@ctest --preset tsan -j $(JOBS)
 
 clean:           ## Remove the build folders
 	@rm -rf build

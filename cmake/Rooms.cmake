@@ -1,9 +1,10 @@
-# primus_room(NAME PLAIN|TENSORS [LIBRARIES ...])
+# primus_room(NAME PLAIN|TENSORS [LIBRARIES ...] [WITHOUT FOLDER ...])
 #
 # Makes the static library primus_NAME from src/NAME/**/*.cpp. It links the room declared before it, and through
 # it all rooms above. A PLAIN room never sees libtorch's include folder; a TENSORS room does, through one
 # precompiled header that all of them share. With CMAKE_UNITY_BUILD the files of a room are compiled six at a time:
 # half of each file's time and more is what the headers of libtorch, JSON and the standard library instantiate.
+# WITHOUT names folders of the room that are left out: of two folders that define the same, the build takes one.
 
 set(PRIMUS_PREVIOUS_ROOM "")
 
@@ -19,9 +20,12 @@ function(primus_tensor_precompiled_header)
 endfunction()
 
 function(primus_room name kind)
-  cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "LIBRARIES;WITHOUT" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/isa/[^/]*$")  # built by primus_isa_sources
+  foreach(folder ${ROOM_WITHOUT})
+    list(FILTER sources EXCLUDE REGEX "/${name}/${folder}/")
+  endforeach()
   set(target primus_${name})
   if(sources)
     add_library(${target} STATIC ${sources})

@@ -36,6 +36,10 @@ endforeach()
 target_link_libraries(primus_torch INTERFACE ${_libraries})
 # c10d's headers hide themselves unless told that they were built.
 target_compile_definitions(primus_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+# Its headers hold a memory fence, which ThreadSanitizer does not know.
+if(PRIMUS_SANITIZE MATCHES "thread")
+  target_compile_options(primus_torch INTERFACE -Wno-tsan)
+endif()
 
 # at::parallel_for is a header's template: compiled without OpenMP it quietly runs everything on one thread. The
 # runtime linked is the one that libtorch brings, so that both share one pool of threads. ThreadSanitizer knows
@@ -49,6 +53,26 @@ if(NOT PRIMUS_SANITIZE MATCHES "thread")
   else()
     target_link_options(primus_torch INTERFACE -fopenmp)
   endif()
+endif()
+
+# NCCL (on AMD's GPUs: RCCL) for tensors on a GPU, when libtorch has it and the headers that its own headers include
+# are there: those of NCCL and of the CUDA or ROCm toolkit. PRIMUS_OTHER_NCCL is the folder of src/parallel to leave out.
+if(EXISTS "${TORCH_DIR}/lib/libtorch_cuda.so")
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS "${TORCH_DIR}/../nvidia/nccl/include")
+  find_path(GPU_INCLUDE_DIR cuda_runtime_api.h
+            HINTS "${TORCH_DIR}/../nvidia/cu13/include" "${TORCH_DIR}/../nvidia/cuda_runtime/include"
+                  ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES include)
+elseif(EXISTS "${TORCH_DIR}/lib/libtorch_hip.so")
+  find_path(NCCL_INCLUDE_DIR rccl/rccl.h HINTS ENV ROCM_PATH PATHS /opt/rocm PATH_SUFFIXES include)
+  find_path(GPU_INCLUDE_DIR hip/hip_runtime.h HINTS ENV ROCM_PATH PATHS /opt/rocm PATH_SUFFIXES include)
+  set(_gpu_definitions USE_ROCM __HIP_PLATFORM_AMD__)
+endif()
+add_library(primus_nccl INTERFACE)
+set(PRIMUS_OTHER_NCCL nccl)
+if(NCCL_INCLUDE_DIR AND GPU_INCLUDE_DIR)
+  target_include_directories(primus_nccl SYSTEM INTERFACE ${NCCL_INCLUDE_DIR} ${GPU_INCLUDE_DIR})
+  target_compile_definitions(primus_nccl INTERFACE USE_C10D_NCCL ${_gpu_definitions})
+  set(PRIMUS_OTHER_NCCL no_nccl)
 endif()
 
 # Tensor rooms see libtorch's own fmt headers before Debian's.

@@ -22,7 +22,7 @@ const std::string no_name = "alone";
 
 struct Group::State {};
 struct TaskQueue::State {};
-struct Transport::Device {};
+struct Transport::Interface {};
 
 Communicator::~Communicator() = default;
 Lifeline::~Lifeline() = default;

@@ -147,7 +147,8 @@ void add_options(CLI::App& command, Options& options) {
   command.add_option("--nnodes", direct.nodes, "Machines (NNODES, else 1)");
   command.add_option("--node_rank,--node-rank", direct.node, "This machine's number (NODE_RANK, else 0)");
   command.add_option("--master_addr,--master-addr", direct.master_address,
-                     "Address of the first machine (MASTER_ADDR, else localhost)");
+                     "Address of the first machine (MASTER_ADDR, else the first of the Slurm job; on one "
+                     "machine localhost)");
   command.add_option("--master_port,--master-port", direct.master_port,
                      "Port of the rendezvous (MASTER_PORT, else a free one; on several machines 1234)");
   command.add_flag("--single", direct.single, "Run one process");

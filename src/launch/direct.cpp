@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "launch/master_host.h"
 #include "launch/process.h"
 
 namespace primus::launch {
@@ -36,12 +37,19 @@ struct Sources {
   }
 };
 
-std::string master_address(const DirectOptions& options, const Sources& sources) {
-  if (options.master_address) return *options.master_address;
-  if (const auto found = sources.text("MASTER_ADDR", nullptr, "master_addr")) return *found;
-  if (sources.in_slurm) {
-    const auto nodes = sources.environment("SLURM_NODELIST");
-    if (nodes && !nodes->empty()) return first_host(*nodes);
+std::string master_address(const DirectOptions& options, const Sources& sources, int nodes, int node) {
+  const auto given =
+      options.master_address ? options.master_address : sources.text("MASTER_ADDR", nullptr, "master_addr");
+  if (given && given->empty()) throw_user_error("MASTER_ADDR is empty");
+  const auto node_list = sources.in_slurm ? sources.environment("SLURM_NODELIST") : std::nullopt;
+  if (nodes > 1 && node_list && !node_list->empty()) return slurm_master_address(given, *node_list, node);
+  if (given) return *given;
+  if (nodes > 1) {
+    throw_user_error(
+        "MASTER_ADDR is not set: {} nodes need the address of the first one (--master_addr; localhost when "
+        "all "
+        "are this machine)",
+        nodes);
   }
   return "localhost";
 }
@@ -104,8 +112,7 @@ SupervisorOptions plan_direct(const DirectOptions& options, const LauncherFile& 
                      plan.nodes, plan.local_ranks);
   }
   if (single) plan.local_ranks = 1;
-  plan.master_address = master_address(options, sources);
-  if (plan.master_address.empty()) throw_user_error("MASTER_ADDR is empty");
+  plan.master_address = master_address(options, sources, plan.nodes, plan.node);
   // Alone on its node a run takes any free port; several nodes must know the number beforehand.
   plan.master_port = sources.number(options.master_port, "MASTER_PORT", nullptr, "master_port",
                                     plan.nodes > 1 ? World{}.master_port : 0, 0, highest_port);

@@ -16,14 +16,18 @@ struct Alias {
   std::string_view brief;
   std::string_view full;
 };
-constexpr std::array<Alias, 8> aliases = {{{"-p", "partition"},
+constexpr std::array<Alias, 9> aliases = {{{"-p", "partition"},
                                            {"-N", "nodes"},
                                            {"-n", "ntasks"},
                                            {"-c", "cpus-per-task"},
                                            {"-t", "time"},
                                            {"-o", "output"},
                                            {"-e", "error"},
-                                           {"-J", "job-name"}}};
+                                           {"-J", "job-name"},
+                                           {"-K", "kill-on-bad-exit"}}};
+
+/// When one node's launcher fails before the ranks have met, the other nodes need not wait for it.
+constexpr const char* end_together = "--kill-on-bad-exit=1";
 
 /// What stands before the first "--", the entry and its options after it, the program's command after the
 /// second.
@@ -145,8 +149,10 @@ Composed compose_slurm(const Words& words, const Environment& environment, const
                         parsed.scheduler_options.end());
   if (!value_of(parsed.scheduler_options, "ntasks-per-node")) composed.words.push_back("--ntasks-per-node=1");
   if (parsed.scheduler == "sbatch") {
-    composed.words.insert(composed.words.end(), {"--wrap", "srun " + shell_line(step)});
+    composed.words.insert(composed.words.end(),
+                          {"--wrap", fmt::format("srun {} {}", end_together, shell_line(step))});
   } else {
+    if (!value_of(parsed.scheduler_options, "kill-on-bad-exit")) composed.words.emplace_back(end_together);
     composed.words.insert(composed.words.end(), step.begin(), step.end());
   }
   return composed;

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "launch/master_host.h"
 
 namespace primus::launch {
 
@@ -76,12 +77,15 @@ int port_of_job(const std::string& job) {
   return first + static_cast<int>(stable_hash(job) % count);
 }
 
-std::string default_address(const World& world, const Reader& reader) {
-  if (world.local_size >= world.size) return "127.0.0.1";
-  if (world.starter == Starter::slurm) {
-    const auto nodes = reader.text("SLURM_STEP_NODELIST");
-    if (nodes) return first_host(*nodes);
+std::string address_of(const World& world, const Reader& reader) {
+  const auto given = reader.text("MASTER_ADDR");
+  const bool one_machine = world.local_size >= world.size;
+  const auto nodes = world.starter == Starter::slurm ? reader.text("SLURM_STEP_NODELIST") : std::nullopt;
+  if (nodes && !one_machine) {
+    return slurm_master_address(given, *nodes, reader.number_or("SLURM_NODEID", 0, 0, highest_count));
   }
+  if (given) return *given;
+  if (one_machine) return "127.0.0.1";
   // torchrun always sets it; the original's default keeps one-process-per-node starts by hand working.
   if (world.starter == Starter::torchrun) return "127.0.0.1";
   throw_user_error(
@@ -108,8 +112,7 @@ World read_world(const Names& names, const Reader& reader) {
     throw_user_error("{} is {}, more than all {} ranks ({})", names.local_size, world.local_size, world.size,
                      names.size);
   }
-  world.master_address = reader.text("MASTER_ADDR").value_or("");
-  if (world.master_address.empty()) world.master_address = default_address(world, reader);
+  world.master_address = address_of(world, reader);
   if (reader.number_or(restart_count_variable, 0, 0, highest_count) > 0) {
     const std::chrono::seconds began(reader.number_or(run_began_variable, 0, 0, highest_count));
     world.restarted_run_began = std::chrono::system_clock::time_point(began);
@@ -145,21 +148,6 @@ int parse_number(const std::string& name, const std::string& text, int low, int 
                                            : fmt::format("it must lie in {} to {}", low, high));
   }
   return value;
-}
-
-std::string first_host(std::string_view node_list) {
-  const std::size_t stop = node_list.find_first_of(",[");
-  if (stop == std::string_view::npos || node_list[stop] == ',') {
-    if (node_list.substr(0, stop).empty()) throw_user_error("empty host in the node list '{}'", node_list);
-    return std::string(node_list.substr(0, stop));
-  }
-  const std::size_t close = node_list.find(']', stop);
-  if (close == std::string_view::npos) throw_user_error("missing ']' in the node list '{}'", node_list);
-  const std::string_view ranges = node_list.substr(stop + 1, close - stop - 1);
-  const std::string_view first = ranges.substr(0, ranges.find_first_of("-,"));
-  if (first.empty()) throw_user_error("empty range in the node list '{}'", node_list);
-  const std::string_view rest = node_list.substr(close + 1);
-  return fmt::format("{}{}{}", node_list.substr(0, stop), first, rest.substr(0, rest.find(',')));
 }
 
 World world_from_environment(const Environment& environment) {

@@ -44,10 +44,6 @@ inline constexpr int highest_port = 65535;
 /// variable when one is missing, no number, or out of range.
 World world_from_environment(const Environment& environment = process_environment());
 
-/// The first host of a Slurm node list: "gpu[007-009,12],login" gives "gpu007". Throws UserError for a list
-/// that does not parse.
-std::string first_host(std::string_view node_list);
-
 /// The value of a whole number within [low, high]; throws UserError that names the variable otherwise.
 int parse_number(const std::string& name, const std::string& text, int low, int high);
 

@@ -11,8 +11,6 @@
 
 namespace primus::optimizer {
 
-namespace {}  // namespace
-
 /// Backward may run on autograd's own threads, hence the lock.
 struct ParamAndGradBuffer::Readiness {
   std::mutex mutex;

@@ -101,10 +101,15 @@ std::shared_ptr<Communicator> Communicator::join(const launch::World& world, con
     communicator->meet();
     communicator->agree();
     communicator->lifeline_ = std::make_unique<Lifeline>(communicator->store_, world.rank);
-    communicator->transport_ = std::make_unique<Transport>(options.device, world.master_address);
+    communicator->transport_ = std::make_unique<Transport>(communicator->device(), world.master_address);
   }
   communicator->heartbeat("starting");
   return communicator;
+}
+
+c10::Device Communicator::device() const {
+  if (options_.device == c10::DeviceType::CPU) return options_.device;
+  return {options_.device, static_cast<c10::DeviceIndex>(world_.local_rank)};
 }
 
 void Communicator::meet() {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <c10/core/DeviceType.h>
+#include <c10/core/Device.h>
 #include <c10/util/intrusive_ptr.h>
 
 #include <chrono>
@@ -44,6 +44,8 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
 
   const launch::World& world() const { return world_; }
   Traffic& traffic() { return traffic_; }
+  /// Where the tensors are that this rank communicates: the CPU, or the GPU of its number on the machine.
+  c10::Device device() const;
 
   /// The group of the given ranks of the world, of which this process must be one. It connects at its first
   /// collective, so a group that is never used costs nothing. All members must use the same name, and a name

@@ -13,6 +13,7 @@
 #include "core/hash.h"
 #include "parallel/communicator.h"
 #include "parallel/lifeline.h"
+#include "parallel/side_stream.h"
 
 namespace primus::parallel {
 
@@ -26,7 +27,7 @@ constexpr std::int64_t small_bytes = 64 << 10;
 at::Tensor bytes_of(const at::Tensor& tensor) {
   return at::from_blob(
       tensor.data_ptr(), {static_cast<std::int64_t>(tensor.nbytes())}, [keep = tensor](void*) {},
-      at::TensorOptions().dtype(at::kByte));
+      at::TensorOptions().dtype(at::kByte).device(tensor.device()));
 }
 
 std::int64_t size_of(const at::Tensor& tensor) { return static_cast<std::int64_t>(tensor.nbytes()); }
@@ -49,6 +50,10 @@ struct Group::State : std::enable_shared_from_this<Group::State> {
   std::string describe(Collective collective, std::int64_t bytes) const;
   template <typename Operation>
   void perform(Collective collective, std::int64_t bytes, const Operation& operation);
+  template <typename Operation>
+  void finish(Collective collective, std::int64_t bytes, const Operation& operation);
+  template <typename Operation>
+  Pending start(Collective collective, const at::Tensor& whole, Operation operation);
 
   void gather_bytes(at::Tensor whole, at::Tensor local);
   at::Tensor exchange_parts(const at::Tensor& whole);
@@ -97,6 +102,21 @@ void Group::State::perform(Collective collective, std::int64_t bytes, const Oper
   }
   communicator->traffic().add(
       collective, bytes, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+/// On this thread, after what was started before.
+template <typename Operation>
+void Group::State::finish(Collective collective, std::int64_t bytes, const Operation& operation) {
+  queue.run([&] { perform(collective, bytes, operation); });
+}
+
+/// In the background; `whole` is the tensor that counts for the account, and tells the device.
+template <typename Operation>
+Pending Group::State::start(Collective collective, const at::Tensor& whole, Operation operation) {
+  return queue.add([self = shared_from_this(), collective, bytes = size_of(whole), operation,
+                    side = std::make_shared<SideStream>(whole)] {
+    side->run([&] { self->perform(collective, bytes, [&] { operation(*self); }); });
+  });
 }
 
 void Group::State::gather_bytes(at::Tensor whole, at::Tensor local) {
@@ -184,9 +204,7 @@ void Group::all_reduce(const at::Tensor& tensor, Reduction reduction) const {
   if (size() == 1) return;
   const at::Tensor target = tensor.detach();
   const at::Tensor work = contiguous(target);
-  state_->queue.run([&] {
-    state_->perform(Collective::all_reduce, size_of(work), [&] { state_->all_reduce(work, reduction); });
-  });
+  state_->finish(Collective::all_reduce, size_of(work), [&] { state_->all_reduce(work, reduction); });
   if (!target.is_contiguous()) target.copy_(work);
 }
 
@@ -196,9 +214,7 @@ at::Tensor Group::all_gather(const at::Tensor& local, std::int64_t dim) const {
   std::vector<std::int64_t> shape = part.sizes().vec();
   shape.insert(shape.begin(), size());
   const at::Tensor whole = at::empty(shape, part.options());
-  state_->queue.run([&] {
-    state_->perform(Collective::all_gather, size_of(whole), [&] { state_->all_gather(whole, part); });
-  });
+  state_->finish(Collective::all_gather, size_of(whole), [&] { state_->all_gather(whole, part); });
   if (dim == 0) return whole.flatten(0, 1);
   return at::cat(whole.unbind(0), dim);
 }
@@ -213,10 +229,7 @@ at::Tensor Group::reduce_scatter(const at::Tensor& whole, std::int64_t dim) cons
   std::vector<std::int64_t> shape = whole.sizes().vec();
   shape[dim] /= size();
   const at::Tensor local = at::empty(shape, input.options());
-  state_->queue.run([&] {
-    state_->perform(Collective::reduce_scatter, size_of(input),
-                    [&] { state_->reduce_scatter(local, input); });
-  });
+  state_->finish(Collective::reduce_scatter, size_of(input), [&] { state_->reduce_scatter(local, input); });
   return local;
 }
 
@@ -233,11 +246,9 @@ at::Tensor Group::all_to_all(const at::Tensor& rows, at::IntArrayRef send_rows,
   std::vector<std::int64_t> sent, received;
   for (const std::int64_t count : send_rows) sent.push_back(count * row_bytes);
   for (const std::int64_t count : receive_rows) received.push_back(count * row_bytes);
-  state_->queue.run([&] {
-    state_->perform(Collective::all_to_all, size_of(input), [&] {
-      at::Tensor out = bytes_of(output), in = bytes_of(input);
-      state_->backend().alltoall_base(out, in, received, sent)->wait();
-    });
+  state_->finish(Collective::all_to_all, size_of(input), [&] {
+    at::Tensor out = bytes_of(output), in = bytes_of(input);
+    state_->backend().alltoall_base(out, in, received, sent)->wait();
   });
   return output;
 }
@@ -246,30 +257,28 @@ void Group::broadcast(const at::Tensor& tensor, int root) const {
   if (size() == 1) return;
   const at::Tensor target = tensor.detach();
   const at::Tensor work = contiguous(target);
-  state_->queue.run([&] {
-    state_->perform(Collective::broadcast, size_of(work), [&] {
-      std::vector<at::Tensor> bytes = {bytes_of(work)};
-      c10d::BroadcastOptions options;
-      options.rootRank = root;
-      state_->backend().broadcast(bytes, options)->wait();
-    });
+  state_->finish(Collective::broadcast, size_of(work), [&] {
+    std::vector<at::Tensor> bytes = {bytes_of(work)};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    state_->backend().broadcast(bytes, options)->wait();
   });
   if (!target.is_contiguous()) target.copy_(work);
 }
 
 void Group::barrier() const {
   if (size() == 1) return;
-  state_->queue.run(
-      [&] { state_->perform(Collective::barrier, 0, [&] { state_->backend().barrier()->wait(); }); });
+  state_->finish(Collective::barrier, 0, [&] { state_->backend().barrier()->wait(); });
 }
 
 std::vector<std::string> Group::all_gather_text(const std::string& text) const {
+  const c10::Device device = state_ ? state_->communicator->device() : c10::Device(at::kCPU);
   const at::Tensor length = at::full({1}, static_cast<std::int64_t>(text.size()), at::kLong);
-  const at::Tensor lengths = all_gather(length);
+  const at::Tensor lengths = all_gather(length.to(device)).cpu();
   const std::int64_t longest = std::max<std::int64_t>(lengths.max().item<std::int64_t>(), 1);
   at::Tensor padded = at::zeros({1, longest}, at::kByte);
   std::memcpy(padded.data_ptr(), text.data(), text.size());
-  const at::Tensor all = all_gather(padded);
+  const at::Tensor all = all_gather(padded.to(device)).cpu();
   std::vector<std::string> texts;
   for (std::int64_t r = 0; r < size(); ++r) {
     texts.emplace_back(static_cast<const char*>(all[r].const_data_ptr()),
@@ -280,8 +289,8 @@ std::vector<std::string> Group::all_gather_text(const std::string& text) const {
 
 Pending Group::start_all_reduce(const at::Tensor& tensor, Reduction reduction) const {
   if (size() == 1) return {};
-  return state_->queue.add([state = state_, work = tensor.detach(), reduction] {
-    state->perform(Collective::all_reduce, size_of(work), [&] { state->all_reduce(work, reduction); });
+  return state_->start(Collective::all_reduce, tensor, [work = tensor.detach(), reduction](State& state) {
+    state.all_reduce(work, reduction);
   });
 }
 
@@ -290,9 +299,9 @@ Pending Group::start_all_gather(const at::Tensor& whole, const at::Tensor& local
     if (!local.is_alias_of(whole)) whole.detach().view(-1).copy_(local.detach().view(-1));
     return {};
   }
-  return state_->queue.add([state = state_, out = whole.detach(), in = local.detach()] {
-    state->perform(Collective::all_gather, size_of(out), [&] { state->all_gather(out, in); });
-  });
+  return state_->start(
+      Collective::all_gather, whole,
+      [out = whole.detach(), in = local.detach()](State& state) { state.all_gather(out, in); });
 }
 
 Pending Group::start_reduce_scatter(const at::Tensor& local, const at::Tensor& whole) const {
@@ -300,9 +309,9 @@ Pending Group::start_reduce_scatter(const at::Tensor& local, const at::Tensor& w
     if (!local.is_alias_of(whole)) local.detach().view(-1).copy_(whole.detach().view(-1));
     return {};
   }
-  return state_->queue.add([state = state_, out = local.detach(), in = whole.detach()] {
-    state->perform(Collective::reduce_scatter, size_of(in), [&] { state->reduce_scatter(out, in); });
-  });
+  return state_->start(
+      Collective::reduce_scatter, whole,
+      [out = local.detach(), in = whole.detach()](State& state) { state.reduce_scatter(out, in); });
 }
 
 Pending Group::start_send(const at::Tensor& tensor, int to) const {

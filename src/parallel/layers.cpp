@@ -16,27 +16,35 @@ Shard over(const Group& group, int dim, int blocks = 1) {
   return {.dim = dim, .rank = group.rank(), .size = group.size(), .blocks = blocks};
 }
 
-std::optional<kernels::Weight> optional_weight(const Parameter* parameter) {
-  return parameter != nullptr ? std::optional(parameter->use()) : std::nullopt;
-}
-
 constexpr Initializer zero = {.kind = Initializer::Kind::constant, .value = 0.0};
 
 }  // namespace
 
-ColumnParallelLinear::ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
-    : group_(mesh.tensor()), sequence_parallel_(mesh.sequence_parallel()), kernels_(spec.kernels) {
-  const Shard rows = over(mesh.tensor(), 0, spec.blocks);
-  weight_ = &parameters.add(
-      {.name = spec.name + ".weight", .global_shape = {spec.out, spec.in}, .shard = rows, .init = spec.init});
-  if (spec.bias) {
-    bias_ = &parameters.add({.name = spec.name + ".bias",
-                             .global_shape = {spec.out},
-                             .shard = rows,
-                             .init = zero,
-                             .decay = false});
-  }
+ParallelLinear::ParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters,
+                               const Shard& weight_shard, const BiasSpec& bias)
+    : group_(mesh.tensor()),
+      sequence_parallel_(mesh.sequence_parallel()),
+      kernels_(spec.kernels),
+      weight_(&parameters.add({.name = spec.name + ".weight",
+                               .global_shape = {spec.out, spec.in},
+                               .shard = weight_shard,
+                               .init = spec.init})) {
+  if (!spec.bias) return;
+  bias_ = &parameters.add({.name = spec.name + ".bias",
+                           .global_shape = {spec.out},
+                           .shard = bias.shard,
+                           .init = zero,
+                           .decay = false,
+                           .sequence_parallel = bias.sequence_parallel});
 }
+
+std::optional<kernels::Weight> ParallelLinear::bias() const {
+  return bias_ != nullptr ? std::optional(bias_->use()) : std::nullopt;
+}
+
+ColumnParallelLinear::ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
+    : ParallelLinear(spec, mesh, parameters, over(mesh.tensor(), 0, spec.blocks),
+                     {.shard = over(mesh.tensor(), 0, spec.blocks)}) {}
 
 at::Tensor ColumnParallelLinear::forward(const at::Tensor& x) const {
   return column_linear(x, weight_->use(), bias(), group_, sequence_parallel_, kernels_);
@@ -46,30 +54,15 @@ at::Tensor ColumnParallelLinear::forward_without_bias(const at::Tensor& x) const
   return column_linear(x, weight_->use(), {}, group_, sequence_parallel_, kernels_);
 }
 
-std::optional<kernels::Weight> ColumnParallelLinear::bias() const { return optional_weight(bias_); }
-
 RowParallelLinear::RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
-    : group_(mesh.tensor()), sequence_parallel_(mesh.sequence_parallel()), kernels_(spec.kernels) {
-  weight_ = &parameters.add({.name = spec.name + ".weight",
-                             .global_shape = {spec.out, spec.in},
-                             .shard = over(mesh.tensor(), 1),
-                             .init = spec.init});
-  if (spec.bias) {
-    bias_ = &parameters.add({.name = spec.name + ".bias",
-                             .global_shape = {spec.out},
-                             .init = zero,
-                             .decay = false,
-                             .sequence_parallel = sequence_parallel_});
-  }
-}
+    : ParallelLinear(spec, mesh, parameters, over(mesh.tensor(), 1),
+                     {.sequence_parallel = mesh.sequence_parallel()}) {}
 
 at::Tensor RowParallelLinear::forward_without_bias(const at::Tensor& x) const {
   const at::Tensor partial = kernels::linear(x, weight_->use(), {}, kernels_);
   return sequence_parallel_ ? reduce_scatter_to_sequence_region(partial, group_)
                             : reduce_from_tensor_region(partial, group_);
 }
-
-std::optional<kernels::Weight> RowParallelLinear::bias() const { return optional_weight(bias_); }
 
 VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
                                                const Initializer& init, const Mesh& mesh,

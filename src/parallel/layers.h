@@ -28,20 +28,21 @@ struct LinearSpec {
 // With sequence parallelism (Mesh::sequence_parallel) every rank holds its part of the tokens between these
 // layers: "[s, b, ...] in the sequence region" then means [s / size, b, ...].
 
-/// y = x·Wᵀ with W's rows, and so y's columns, spread over the tensor-parallel group. x [s, b, in] in the
-/// sequence region; returns [s, b, out / size].
-class ColumnParallelLinear {
+/// A weight and perhaps a bias, spread over the tensor-parallel group.
+class ParallelLinear {
  public:
-  ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters);
-
-  /// Adds the bias, if there is one.
-  at::Tensor forward(const at::Tensor& x) const;
-  /// Leaves the bias to the caller, who fuses it with what follows.
-  at::Tensor forward_without_bias(const at::Tensor& x) const;
-  /// This rank's part of the bias, [out / size].
+  /// This rank's part of the bias: [out / size] of a column-parallel layer, [out] of a row-parallel one.
   std::optional<kernels::Weight> bias() const;
 
- private:
+ protected:
+  /// How the bias is held: its shard, and whether each rank's gradient of it is from a part of the tokens.
+  struct BiasSpec {
+    Shard shard = {};
+    bool sequence_parallel = false;
+  };
+  ParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters,
+                 const Shard& weight_shard, const BiasSpec& bias);
+
   Group group_;
   bool sequence_parallel_;
   kernels::KernelOptions kernels_;
@@ -49,23 +50,26 @@ class ColumnParallelLinear {
   Parameter* bias_ = nullptr;
 };
 
+/// y = x·Wᵀ with W's rows, and so y's columns, spread over the tensor-parallel group. x [s, b, in] in the
+/// sequence region; returns [s, b, out / size].
+class ColumnParallelLinear : public ParallelLinear {
+ public:
+  ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters);
+
+  /// Adds the bias, if there is one.
+  at::Tensor forward(const at::Tensor& x) const;
+  /// Leaves the bias to the caller, who fuses it with what follows.
+  at::Tensor forward_without_bias(const at::Tensor& x) const;
+};
+
 /// y = x·Wᵀ with W's columns, and so x's, spread over the tensor-parallel group. x [s, b, in / size]; returns
 /// [s, b, out] in the sequence region, summed over the ranks. The bias is left to the caller, who adds it
 /// once and fuses it with what follows.
-class RowParallelLinear {
+class RowParallelLinear : public ParallelLinear {
  public:
   RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters);
 
   at::Tensor forward_without_bias(const at::Tensor& x) const;
-  /// [out].
-  std::optional<kernels::Weight> bias() const;
-
- private:
-  Group group_;
-  bool sequence_parallel_;
-  kernels::KernelOptions kernels_;
-  Parameter* weight_;
-  Parameter* bias_ = nullptr;
 };
 
 /// A table of `rows` vectors, its rows spread over the tensor-parallel group.

@@ -1,5 +1,7 @@
 #include "parallel/reduction.h"
 
+#include <ATen/Functions.h>
+
 #include <algorithm>
 #include <array>
 #include <type_traits>
@@ -79,7 +81,26 @@ void reduce_as(const at::Tensor& out, const at::Tensor& parts, Reduction reducti
 
 }  // namespace
 
+void reduce_with_operators(const at::Tensor& out, const at::Tensor& parts, Reduction reduction) {
+  const bool narrow = out.scalar_type() == at::kBFloat16 || out.scalar_type() == at::kHalf;
+  const auto part = [&](std::int64_t rank) { return narrow ? parts[rank].to(at::kFloat) : parts[rank]; };
+  at::Tensor result = part(0).clone();
+  for (std::int64_t rank = 1; rank < parts.size(0); ++rank) {
+    if (reduction == Reduction::maximum) {
+      result = at::maximum(result, part(rank));
+    } else {
+      result.add_(part(rank));
+    }
+  }
+  if (reduction == Reduction::average) {
+    at::isIntegralType(out.scalar_type(), false) ? result.div_(parts.size(0), "trunc")
+                                                 : result.div_(parts.size(0));
+  }
+  out.copy_(result.view_as(out));
+}
+
 void reduce_in_rank_order(const at::Tensor& out, const at::Tensor& parts, Reduction reduction) {
+  if (!out.is_cpu()) return reduce_with_operators(out, parts, reduction);
   switch (out.scalar_type()) {
     case at::kFloat: return reduce_as<float>(out, parts, reduction);
     case at::kDouble: return reduce_as<double>(out, parts, reduction);

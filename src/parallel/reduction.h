@@ -15,4 +15,8 @@ enum class Reduction { sum, average, maximum };
 /// of the parts. Float, double, half, bfloat16, int and long; throws Error for other types.
 void reduce_in_rank_order(const at::Tensor& out, const at::Tensor& parts, Reduction reduction);
 
+/// The same, to the last bit, by libtorch's operators: what `reduce_in_rank_order` does with tensors that are
+/// not on the CPU.
+void reduce_with_operators(const at::Tensor& out, const at::Tensor& parts, Reduction reduction);
+
 }  // namespace primus::parallel

@@ -5,34 +5,43 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include "core/error.h"
+#include "parallel/nccl.h"
 
 namespace primus::parallel {
 
-struct Transport::Device {
+struct Transport::Interface {
   std::shared_ptr<gloo::transport::Device> gloo;
 };
 
-Transport::Transport(c10::DeviceType device, const std::string& master_address)
-    : device_(std::make_unique<Device>()) {
-  if (device != c10::DeviceType::CPU) {
-    throw UserError(fmt::format("no transport for tensors on {} is built in: only gloo, for the CPU",
-                                c10::DeviceTypeName(device, true)));
-  }
-  const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
+namespace {
+
+std::shared_ptr<gloo::transport::Device> open_interface(const std::string& master_address) {
+  const char* variable = std::getenv("GLOO_SOCKET_IFNAME");
+  const std::string names = variable == nullptr ? "" : variable;
   try {
-    if (interface != nullptr && *interface != '\0') {
-      const std::string first = std::string(interface).substr(0, std::string_view(interface).find(','));
-      device_->gloo = c10d::ProcessGroupGloo::createDeviceForInterface(first);
-    } else {
-      device_->gloo = c10d::ProcessGroupGloo::createDeviceForHostname(local_address_towards(master_address));
+    if (names.empty()) {
+      return c10d::ProcessGroupGloo::createDeviceForHostname(local_address_towards(master_address));
     }
+    return c10d::ProcessGroupGloo::createDeviceForInterface(names.substr(0, names.find(',')));
   } catch (const UserError&) {
     throw;
   } catch (const std::exception& error) {
-    throw UserError(fmt::format("cannot communicate over {}: {}",
-                                interface != nullptr ? fmt::format("GLOO_SOCKET_IFNAME={}", interface)
-                                                     : "the interface towards " + master_address,
-                                std::string_view(error.what()).substr(0, 200)));
+    throw UserError(
+        fmt::format("cannot communicate over {}: {}",
+                    names.empty() ? "the interface towards " + master_address : "GLOO_SOCKET_IFNAME=" + names,
+                    std::string_view(error.what()).substr(0, 200)));
+  }
+}
+
+}  // namespace
+
+Transport::Transport(c10::Device device, const std::string& master_address) : device_(device) {
+  if (device.is_cpu()) {
+    interface_ = std::make_unique<Interface>(open_interface(master_address));
+  } else if (!device.is_cuda() || !has_nccl()) {
+    throw UserError(
+        fmt::format("no transport for tensors on {} is built in: this program has gloo, for the CPU{}",
+                    device.str(), has_nccl() ? ", and nccl, for GPUs" : ""));
   }
 }
 
@@ -40,8 +49,9 @@ Transport::~Transport() = default;
 
 c10::intrusive_ptr<c10d::Backend> Transport::connect(const c10::intrusive_ptr<c10d::Store>& store, int rank,
                                                      int size, std::chrono::milliseconds timeout) const {
+  if (!interface_) return connect_nccl(store, rank, size, timeout, device_);
   auto options = c10d::ProcessGroupGloo::Options::create(timeout);
-  options->devices.push_back(device_->gloo);
+  options->devices.push_back(interface_->gloo);
   options->threads = 1;
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <c10/core/DeviceType.h>
+#include <c10/core/Device.h>
 #include <c10/util/intrusive_ptr.h>
 
 #include <chrono>
@@ -14,13 +14,13 @@ class Store;
 
 namespace primus::parallel {
 
-/// Makes c10d backends, which move the bytes: Gloo for CPU tensors. The only place that knows which
-/// transports exist.
+/// Makes c10d backends, which move the bytes: Gloo for CPU tensors, NCCL for those on a GPU. The only place
+/// that knows which transports exist.
 class Transport {
  public:
-  /// `master_address` tells over which network interface this process is reached by the others, unless
-  /// GLOO_SOCKET_IFNAME names one. Throws UserError when there is no such interface or transport.
-  Transport(c10::DeviceType device, const std::string& master_address);
+  /// For Gloo `master_address` tells over which network interface this process is reached by the others,
+  /// unless GLOO_SOCKET_IFNAME names one. Throws UserError when there is no such interface or transport.
+  Transport(c10::Device device, const std::string& master_address);
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
@@ -31,8 +31,10 @@ class Transport {
                                             std::chrono::milliseconds timeout) const;
 
  private:
-  struct Device;
-  std::unique_ptr<Device> device_;
+  struct Interface;
+  c10::Device device_;
+  /// Gloo's; null for a GPU.
+  std::unique_ptr<Interface> interface_;
 };
 
 /// The address of this machine on the network that leads to `host`. Throws UserError when `host` has no

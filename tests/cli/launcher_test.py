@@ -73,9 +73,9 @@ class Direct(Launchers):
 class Slurm(Launchers):
     def test_runs_one_launcher_on_each_node(self):
         line, = self.plan("slurm", "--dry-run", "-N", "2", "--", "direct", "--nproc_per_node", "4", "--", *TRAIN)
-        self.assertRegex(line, r"^srun -N 2 --ntasks-per-node=1 \S+ direct --nproc_per_node 4 -- train pretrain --config exp.yaml lr=1$")
+        self.assertRegex(line, r"^srun -N 2 --ntasks-per-node=1 --kill-on-bad-exit=1 \S+ direct --nproc_per_node 4 -- train pretrain --config exp.yaml lr=1$")
         line, = self.plan("--dry-run", "slurm", "sbatch", "-p", "long", "--", *TRAIN)
-        self.assertRegex(line, r"^sbatch -p long --ntasks-per-node=1 --wrap 'srun \S+ direct -- train pretrain .*'$")
+        self.assertRegex(line, r"^sbatch -p long --ntasks-per-node=1 --wrap 'srun --kill-on-bad-exit=1 \S+ direct -- train pretrain .*'$")
 
     def test_refuses_what_would_start_ranks_twice(self):
         self.refused(["slurm", "--dry-run", "-N", "2", "-n", "8", "--", *TRAIN], "--nproc_per_node")

@@ -149,9 +149,13 @@ class Failing(RanksTest):
                          "Older checkpoints are untouched")
         self.assert_last_checkpoint_is_whole(experiment)
 
-    def test_nan_names_iteration_rank_and_parameter(self):
-        experiment = self.experiment(lr=1e30)
-        result = experiment.train_ranks(RANKS)
+    def test_nan_in_a_loss_names_iteration_rank_and_samples(self):
+        result = self.experiment(init_method_std=1e38).train_ranks(RANKS)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"the loss of iteration 1 is nan on rank \d \(samples [\d, ]+ of the training data\)")
+
+    def test_nan_in_a_gradient_names_iteration_rank_and_parameter(self):
+        result = self.experiment(lr=1e30).train_ranks(RANKS)
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, r"iteration 3: rank \d computed NaN or Inf in the gradient of decoder\.layers")
 

@@ -34,19 +34,25 @@ std::string container(const std::vector<std::string>& words, Variables variables
 TEST(Slurm, StartsOneLauncherOnEveryNode) {
   EXPECT_EQ(slurm({"srun", "-N", "2", "-p", "mi300", "--", "direct", "--nproc_per_node", "8", "--", "train",
                    "x y"}),
-            "srun -N 2 -p mi300 --ntasks-per-node=1 /p/primus-cli direct --nproc_per_node 8 -- train 'x y'");
+            "srun -N 2 -p mi300 --ntasks-per-node=1 --kill-on-bad-exit=1 /p/primus-cli direct "
+            "--nproc_per_node 8 -- train 'x y'");
 }
 
 TEST(Slurm, DefaultsToSrunAndToAContainerWhenAnImageIsKnown) {
-  EXPECT_EQ(slurm({"--", "train"}), "srun --ntasks-per-node=1 /p/primus-cli direct -- train");
+  EXPECT_EQ(slurm({"--", "train"}),
+            "srun --ntasks-per-node=1 --kill-on-bad-exit=1 /p/primus-cli direct -- train");
   EXPECT_EQ(slurm({"--", "train"}, {{"DOCKER_IMAGE", "i"}}),
-            "srun --ntasks-per-node=1 /p/primus-cli container -- train");
+            "srun --ntasks-per-node=1 --kill-on-bad-exit=1 /p/primus-cli container -- train");
 }
 
 TEST(Slurm, WrapsABatchScript) {
   EXPECT_EQ(
       slurm({"sbatch", "-N2", "--", "direct", "--", "train", "it's"}),
-      R"(sbatch -N2 --ntasks-per-node=1 --wrap 'srun /p/primus-cli direct -- train '\''it'\''\'\'''\''s'\''')");
+      R"(sbatch -N2 --ntasks-per-node=1 --wrap 'srun --kill-on-bad-exit=1 /p/primus-cli direct -- train '\''it'\''\'\'''\''s'\''')");
+}
+
+TEST(Slurm, LeavesItToTheUserWhetherOneFailureEndsAll) {
+  EXPECT_EQ(slurm({"-K0", "--", "train"}), "srun -K0 --ntasks-per-node=1 /p/primus-cli direct -- train");
 }
 
 TEST(Slurm, OptionsOfTheFileGiveWayToTheCommandLine) {
@@ -54,7 +60,8 @@ TEST(Slurm, OptionsOfTheFileGiveWayToTheCommandLine) {
   const std::string file = (directory / "launcher.yaml").string();
   write_file_atomically(file, "slurm:\n  nodes: 4\n  time: \"4:00:00\"\n  gpus_per_node: 8\n");
   EXPECT_EQ(slurm({"--config", file, "-N", "2", "--", "direct", "--", "train"}),
-            "srun -N 2 --time=4:00:00 --gpus-per-node=8 --ntasks-per-node=1 /p/primus-cli direct --config " +
+            "srun -N 2 --time=4:00:00 --gpus-per-node=8 --ntasks-per-node=1 --kill-on-bad-exit=1 "
+            "/p/primus-cli direct --config " +
                 file + " -- train");
 }
 

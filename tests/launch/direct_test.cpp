@@ -31,7 +31,8 @@ LauncherFile file_with(const std::string& text) {
 }
 
 TEST(Direct, CommandLineBeatsEnvironmentBeatsFile) {
-  const LauncherFile file = file_with("direct:\n  gpus_per_node: 2\n  nnodes: 3\n  master_port: 7\n");
+  const LauncherFile file =
+      file_with("direct:\n  gpus_per_node: 2\n  nnodes: 3\n  master_addr: a\n  master_port: 7\n");
   EXPECT_EQ(plan({}, {}, file).local_ranks, 2);
   EXPECT_EQ(plan({}, {{"GPUS_PER_NODE", "4"}}, file).local_ranks, 4);
   EXPECT_EQ(plan({.local_ranks = 8}, {{"GPUS_PER_NODE", "4"}}, file).local_ranks, 8);
@@ -45,7 +46,7 @@ TEST(Direct, DefaultsToOneRankOnAFreePort) {
   EXPECT_EQ(options.nodes, 1);
   EXPECT_EQ(options.master_address, "localhost");
   EXPECT_EQ(options.master_port, 0);
-  EXPECT_EQ(plan({.nodes = 2}).master_port, 1234);
+  EXPECT_EQ(plan({.nodes = 2, .master_address = "node0"}).master_port, 1234);
 }
 
 TEST(Direct, UnsetValuesComeFromTheSlurmJob) {
@@ -58,6 +59,21 @@ TEST(Direct, UnsetValuesComeFromTheSlurmJob) {
   Variables outside = slurm;
   outside.erase("SLURM_JOB_ID");
   EXPECT_EQ(plan({}, outside).nodes, 1);
+}
+
+TEST(Direct, SeveralNodesNeedTheFirstOnesAddress) {
+  EXPECT_THAT(message_of([] { plan({.nodes = 2}); }), HasSubstr("MASTER_ADDR is not set: 2 nodes"));
+  EXPECT_EQ(plan({.nodes = 2, .master_address = "localhost"}).master_address, "localhost");
+}
+
+TEST(Direct, AnotherJobsMasterAddressIsRefusedInASlurmJob) {
+  Variables slurm = {
+      {"SLURM_JOB_ID", "1"}, {"SLURM_NNODES", "2"}, {"SLURM_NODEID", "0"}, {"SLURM_NODELIST", "gpu[3-4]"}};
+  slurm["MASTER_ADDR"] = "203.0.113.7";
+  EXPECT_THAT(message_of([&] { plan({}, slurm); }),
+              HasSubstr("MASTER_ADDR=203.0.113.7 is not the address of gpu3"));
+  slurm["SLURM_NNODES"] = "1";
+  EXPECT_EQ(plan({}, slurm).master_address, "203.0.113.7");
 }
 
 TEST(Direct, RefusesWhatCannotBe) {

@@ -92,15 +92,5 @@ TEST(World, NamesTheVariableThatIsWrong) {
               HasSubstr("more than all 2 ranks"));
 }
 
-TEST(World, FirstHostOfANodeList) {
-  EXPECT_EQ(first_host("login"), "login");
-  EXPECT_EQ(first_host("a,b"), "a");
-  EXPECT_EQ(first_host("gpu[007-009,12],login"), "gpu007");
-  EXPECT_EQ(first_host("rack[3,5]-n,x"), "rack3-n");
-  EXPECT_THROW(first_host("gpu[1-2"), UserError);
-  EXPECT_THROW(first_host(""), UserError);
-  EXPECT_THROW(first_host("gpu[]"), UserError);
-}
-
 }  // namespace
 }  // namespace primus::launch

@@ -58,7 +58,7 @@ TEST(Communicator, ARankThatComesAfterARefusalHearsItToo) {
 
 TEST(Communicator, MissingRanksAreNamed) {
   RankOptions options{.ranks = 2};
-  options.join.rendezvous_timeout = std::chrono::milliseconds(600);
+  options.join.rendezvous_timeout = std::chrono::seconds(3);
   options.adjust = [](launch::World& world, JoinOptions&) { world.size = 4; };
   for (const RankResult& result : run_ranks_to_end(options, nothing)) {
     EXPECT_THAT(result.error, HasSubstr("2 of 4 ranks did not appear"));
@@ -68,7 +68,7 @@ TEST(Communicator, MissingRanksAreNamed) {
 
 TEST(Communicator, TwoProcessesWithOneRankAreRefused) {
   RankOptions options{.ranks = 3};
-  options.join.rendezvous_timeout = std::chrono::milliseconds(600);
+  options.join.rendezvous_timeout = std::chrono::seconds(3);
   options.adjust = [](launch::World& world, JoinOptions&) {
     if (world.rank == 2) world.rank = 1;
   };

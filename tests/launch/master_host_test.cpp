@@ -1,0 +1,58 @@
+#include "launch/master_host.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "tests/message_of.h"
+
+namespace primus::launch {
+namespace {
+
+using primus::testing::message_of;
+using ::testing::HasSubstr;
+
+TEST(World, FirstHostOfANodeList) {
+  EXPECT_EQ(first_host("login"), "login");
+  EXPECT_EQ(first_host("a,b"), "a");
+  EXPECT_EQ(first_host("gpu[007-009,12],login"), "gpu007");
+  EXPECT_EQ(first_host("rack[3,5]-n,x"), "rack3-n");
+  EXPECT_THROW(first_host("gpu[1-2"), UserError);
+  EXPECT_THROW(first_host(""), UserError);
+  EXPECT_THROW(first_host("gpu[]"), UserError);
+}
+
+/// An address that is kept for examples: no machine has it.
+constexpr const char* elsewhere = "203.0.113.7";
+
+TEST(MasterHost, TellsThisMachineFromOthers) {
+  EXPECT_TRUE(is_this_machine("127.0.0.1"));
+  EXPECT_FALSE(is_this_machine(elsewhere));
+  EXPECT_FALSE(is_this_machine("no such host"));
+}
+
+TEST(MasterHost, DefaultsToTheFirstNodeAlsoWhenTheShellSaysLocalhost) {
+  EXPECT_EQ(slurm_master_address(std::nullopt, "gpu[3-6]", 2), "gpu3");
+  EXPECT_EQ(slurm_master_address("localhost", "gpu[3-6]", 2), "gpu3");
+  EXPECT_EQ(slurm_master_address("127.0.0.1", "gpu[3-6]", 0), "gpu3");
+}
+
+TEST(MasterHost, TakesTheFirstNodeUnderAnyOfItsNames) {
+  EXPECT_EQ(slurm_master_address("gpu3.cluster.org", "gpu[3-6]", 0), "gpu3.cluster.org");
+  EXPECT_EQ(slurm_master_address("0.0.0.0", "gpu[3-6]", 0), "0.0.0.0")
+      << "an address of this, the first, node";
+  EXPECT_EQ(slurm_master_address(elsewhere, "gpu[3-6]", 1), elsewhere) << "perhaps the first node's";
+}
+
+TEST(MasterHost, RefusesAnotherMachine) {
+  const auto refusal = [](const char* given, int node) {
+    return message_of([&] { slurm_master_address(given, "gpu[3-6]", node); });
+  };
+  EXPECT_THAT(refusal(elsewhere, 0), HasSubstr("MASTER_ADDR=203.0.113.7 is not the address of gpu3"));
+  EXPECT_THAT(refusal("10.0.0.4", 0), HasSubstr("unset it"));
+  EXPECT_THAT(refusal("0.0.0.0", 1), HasSubstr("is not the address of gpu3"))
+      << "this machine is not the first";
+}
+
+}  // namespace
+}  // namespace primus::launch
