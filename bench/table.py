@@ -104,7 +104,8 @@ def machine():
 
 
 def spread(figures):
-    return f"{figures['ratio']:.2f} ({min(figures['ratios']):.2f} to {max(figures['ratios']):.2f})"
+    ratios = figures["ratios"]
+    return f"{figures['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {len(ratios)})"
 
 
 def share(result):
@@ -133,8 +134,8 @@ def summary(steps):
 
 
 def comparisons(steps):
-    yield ("| shape | peer | ours as fast as the peer (spread) | under tcmalloc | ours / peer / under tcmalloc, GFLOP/s | "
-           "GEMM peak | our share | memory, ours / peer | start to first step, ours / peer | measured |")
+    yield ("| shape | peer | ours as fast as the peer (spread; rounds) | under tcmalloc "
+           "| ours / peer / under tcmalloc, GFLOP/s | GEMM peak | our share | memory, ours / peer | start to first step, ours / peer | measured |")
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for row in ROWS.values():
         results = steps.get((row.shape, row.batch, row.seq, row.dtype), {})
@@ -151,7 +152,7 @@ def comparisons(steps):
 
 
 def attention_lines(attention):
-    yield ("| samples, heads, length, head size | | ours as fast as PyTorch's (spread) | ours / PyTorch's, GFLOP/s | "
+    yield ("| samples, heads, length, head size | | ours as fast as PyTorch's (spread; rounds) | ours / PyTorch's, GFLOP/s | "
            "GEMM peak | our share | PyTorch's | measured |")
     yield "|---|---|---|---|---|---|---|---|"
     for sizes in ATTENTION.values():
