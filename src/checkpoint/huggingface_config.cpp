@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/huggingface.h"
+#include "config/derive.h"
 #include "core/error.h"
 #include "core/file.h"
 
@@ -169,7 +170,8 @@ TransformerConfig read_huggingface_config(const std::filesystem::path& directory
   if (config.num_attention_heads < 1) file.refuse("'num_attention_heads' is not positive");
   config.kv_channels = file.get("head_dim", config.hidden_size / config.num_attention_heads);
   config.vocab_size = file.get<std::int64_t>("vocab_size");
-  config.padded_vocab_size = model::pad_vocab_size(config.vocab_size, make_vocab_size_divisible_by, 1);
+  config.padded_vocab_size =
+      config::padded_vocabulary_size(config.vocab_size, make_vocab_size_divisible_by, 1);
   config.max_position_embeddings = file.get<std::int64_t>("max_position_embeddings", 2048);
   config.normalization = Normalization::rms_norm;
   config.activation = kernels::Activation::swiglu;

@@ -10,12 +10,6 @@ double TransformerConfig::output_init_std() const {
   return init_method_std / std::sqrt(2.0 * static_cast<double>(num_layers));
 }
 
-std::int64_t pad_vocab_size(std::int64_t vocab_size, std::int64_t divisible_by,
-                            std::int64_t tensor_parallel_size) {
-  const std::int64_t multiple = divisible_by * tensor_parallel_size;
-  return (vocab_size + multiple - 1) / multiple * multiple;
-}
-
 namespace {
 
 void check_positive(const char* name, std::int64_t value) {

@@ -77,10 +77,6 @@ struct TransformerConfig {
   double output_init_std() const;
 };
 
-/// The smallest multiple of `divisible_by` · `tensor_parallel_size` that is not below `vocab_size`.
-std::int64_t pad_vocab_size(std::int64_t vocab_size, std::int64_t divisible_by,
-                            std::int64_t tensor_parallel_size);
-
 /// Throws UserError that names the argument when numbers do not fit together.
 void check(const TransformerConfig& config);
 

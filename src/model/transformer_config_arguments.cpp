@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "config/arguments.h"
+#include "config/derive.h"
 #include "core/error.h"
 #include "model/transformer_config.h"
 
@@ -144,8 +145,9 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.kv_channels = kv_channels_from(arguments, config.hidden_size, config.num_attention_heads);
   config.ffn_hidden_size = ffn_size_from(arguments, config.hidden_size);
   config.vocab_size = vocab_size;
-  config.padded_vocab_size = pad_vocab_size(vocab_size, arguments.get<"make_vocab_size_divisible_by">(),
-                                            arguments.get<"tensor_model_parallel_size">());
+  config.padded_vocab_size =
+      config::padded_vocabulary_size(vocab_size, arguments.get<"make_vocab_size_divisible_by">(),
+                                     arguments.get<"tensor_model_parallel_size">());
   config.max_position_embeddings = arguments.get<"max_position_embeddings">();
 
   config.position_embedding = position_embedding_from(arguments);

@@ -142,11 +142,4 @@ TokenId require_eod(const Tokenizer& tokenizer, std::string_view purpose) {
       purpose, tokenizer.description());
 }
 
-std::int64_t padded_vocab_size(std::int64_t size, std::int64_t make_vocab_size_divisible_by,
-                               std::int64_t tensor_model_parallel_size) {
-  const std::int64_t multiple = make_vocab_size_divisible_by * tensor_model_parallel_size;
-  if (multiple < 1) throw_user_error("make_vocab_size_divisible_by must be positive");
-  return (size + multiple - 1) / multiple * multiple;
-}
-
 }  // namespace primus::tokenizer

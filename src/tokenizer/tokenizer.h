@@ -69,8 +69,4 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options);
 /// The end-of-document id, or a UserError that says that `purpose` needs one and how to get it.
 TokenId require_eod(const Tokenizer& tokenizer, std::string_view purpose);
 
-/// `size` rounded up to a multiple of `make_vocab_size_divisible_by` times the tensor-parallel size.
-std::int64_t padded_vocab_size(std::int64_t size, std::int64_t make_vocab_size_divisible_by,
-                               std::int64_t tensor_model_parallel_size);
-
 }  // namespace primus::tokenizer

@@ -129,6 +129,12 @@ const std::set<std::string> models_that_say_bases = {
     "MI355X/zebra_llama_3B-pretrain.yaml",
 };
 
+TEST(PaddedVocabularySize, IsAMultipleForEveryTensorParallelRank) {
+  EXPECT_EQ(padded_vocabulary_size(131073, 128, 1), 131200);
+  EXPECT_EQ(padded_vocabulary_size(131073, 128, 2), 131328);
+  EXPECT_EQ(padded_vocabulary_size(4096, 128, 1), 4096);
+}
+
 TEST_F(Derivation, OfEveryExampleIsMegatrons) {
   const InSourceTree inside;
   json defaults;

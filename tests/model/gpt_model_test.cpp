@@ -320,11 +320,5 @@ TEST(TransformerConfig, NamesTheKeyThatIsMissingOrWrongInJson) {
   EXPECT_EQ(message_of(text), "model.json: 'normalization' has an unknown value: \"BatchNorm\"");
 }
 
-TEST(TransformerConfig, PadsTheVocabularyForTheRanks) {
-  EXPECT_EQ(pad_vocab_size(131073, 128, 1), 131200);
-  EXPECT_EQ(pad_vocab_size(131073, 128, 2), 131328);
-  EXPECT_EQ(pad_vocab_size(256, 128, 1), 256);
-}
-
 }  // namespace
 }  // namespace primus::model

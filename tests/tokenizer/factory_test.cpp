@@ -132,11 +132,5 @@ TEST(Factory, IdsOutsideOfTheVocabularyAreNamed) {
               ThrowsMessage<UserError>(HasSubstr("not valid UTF-8 at byte 1")));
 }
 
-TEST(PaddedVocabSize, IsAMultipleForEveryTensorParallelRank) {
-  EXPECT_EQ(padded_vocab_size(131073, 128, 1), 131200);
-  EXPECT_EQ(padded_vocab_size(131073, 128, 2), 131328);
-  EXPECT_EQ(padded_vocab_size(4096, 128, 1), 4096);
-}
-
 }  // namespace
 }  // namespace primus::tokenizer
