@@ -69,7 +69,8 @@ def compare(options):
         flops = factor * forward_flops(options)
         ratios = [b[index] / a[index] for a, b in zip(ours, theirs)]
         result[name] = {"ratio": statistics.median(ratios), "ratios": ratios,
-                        "gflops": [flops / statistics.median(run[index] for run in runs) / 1e6 for runs in (ours, theirs)]}
+                        "gflops": [flops / statistics.median(run[index] for run in runs) / 1e6
+                                   for runs in (ours, theirs)]}
     return result
 
 

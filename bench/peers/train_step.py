@@ -15,10 +15,25 @@ import statistics
 import sys
 import time
 
-import models
-import torch
 from shapes import add_shape_options, shape_of, step_flops
-from torch import nn
+
+
+def say(**line):
+    print(json.dumps(line), flush=True)
+
+
+def skip(error, package=""):
+    """Says what is missing and the line that installs it, and ends."""
+    say(skipped=str(error), install=f"{sys.executable} -m pip install torch==2.13.0 {package}".rstrip())
+    sys.exit()
+
+
+try:
+    import models
+    import torch
+    from torch import nn
+except ImportError as missing:
+    skip(missing)
 
 PEERS = [name for peer in models.MODELS for name in (peer, f"{peer}-compile")]
 
@@ -73,10 +88,6 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def say(**line):
-    print(json.dumps(line), flush=True)
-
-
 def serve_blocks(training, dtype):
     say(first_step_s=training.timed_step())
     for line in sys.stdin:
@@ -103,9 +114,7 @@ def main():
     try:
         training = Training(options.peer, shape_of(options), dtype)
     except ImportError as error:
-        package = models.PACKAGES[options.peer.partition("-")[0]]
-        say(skipped=f"{error}", install=f"{sys.executable} -m pip install torch=={torch.__version__.partition('+')[0]} {package}")
-        return
+        skip(error, models.PACKAGES[options.peer.partition("-")[0]])
     if options.steps:
         measure(training, shape_of(options), options.steps)
     else:
