@@ -4,7 +4,8 @@
 # defines the explicit specialisations `<PRIMUS_ISA>` of the templates declared in FOLDER's headers; the caller
 # picks one at run time (kernels/cpu/features.h). On other machines only the baseline is built.
 # CPU_CAPABILITY* select the matching code of ATen's at::vec. (GCC 12 takes its own AVX-512 headers' undefined
-# registers for uninitialised variables, hence the disabled warning.)
+# registers for uninitialised variables, hence the disabled warnings; what it says of its ABI concerns no other compiler's
+# objects here.)
 
 function(primus_isa_sources room folder)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${room}/${folder}/*.cpp")
@@ -22,7 +23,7 @@ function(primus_isa_sources room folder)
     target_link_libraries(${target} PRIVATE primus_options primus::torch)
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
     target_compile_definitions(${target} PRIVATE PRIMUS_ISA=Isa::${level})
-    target_compile_options(${target} PRIVATE -O3 -fno-math-errno -Wno-maybe-uninitialized -Wno-uninitialized ${${level}_options})
+    target_compile_options(${target} PRIVATE -O3 -fno-math-errno -Wno-maybe-uninitialized -Wno-uninitialized -Wno-psabi ${${level}_options})
     target_sources(primus_${room} PRIVATE $<TARGET_OBJECTS:${target}>)
   endforeach()
 endfunction()
