@@ -46,9 +46,8 @@ std::string master_address(const DirectOptions& options, const Sources& sources,
   if (given) return *given;
   if (nodes > 1) {
     throw_user_error(
-        "MASTER_ADDR is not set: {} nodes need the address of the first one (--master_addr; localhost when "
-        "all "
-        "are this machine)",
+        "MASTER_ADDR is not set: {} nodes need the address of the first one (--master_addr; localhost "
+        "when all are this machine)",
         nodes);
   }
   return "localhost";

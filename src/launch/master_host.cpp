@@ -60,9 +60,8 @@ std::string slurm_master_address(const std::optional<std::string>& given, const 
   if (label_of(*given) == label_of(first)) return *given;
   if (is_this_machine(*given) == (node == 0)) return *given;
   throw_user_error(
-      "MASTER_ADDR={} is not the address of {}, the first node of this Slurm job, where rank 0 runs: unset "
-      "it, "
-      "and the ranks meet there",
+      "MASTER_ADDR={} is not the address of {}, the first node of this Slurm job, where rank 0 runs: "
+      "unset it, and the ranks meet there",
       *given, first);
 }
 
