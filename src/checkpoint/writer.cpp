@@ -115,16 +115,20 @@ void save_steps(const fs::path& temporary, const fs::path& directory,
 void save(const fs::path& directory, const std::vector<parallel::TensorPiece>& pieces,
           const nlohmann::json& common, const Participants& participants) {
   const fs::path temporary = temporary_directory(directory);
+  // Rank 0 alone: another rank whose barrier fails cannot know whether rank 0 is just publishing the
+  // temporary, and would delete from under its final name.
+  const auto clean_up = [&] {
+    std::error_code ignored;
+    if (participants.rank == 0) fs::remove_all(temporary, ignored);
+  };
   try {
     save_steps(temporary, directory, pieces, common, participants);
   } catch (const SystemError& error) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
+    clean_up();
     throw_user_error("checkpoint {} could not be saved: {}. Older checkpoints are untouched",
                      directory.string(), error.what());
   } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
+    clean_up();
     throw;
   }
 }

@@ -302,6 +302,31 @@ TEST(Checkpoint, AKilledSaveLeavesTheLastCheckpointAndIsCleanedUpByTheNext) {
   }
 }
 
+/// A barrier that fails at its `fail_at`-th call, as when another rank has died.
+std::function<void()> barrier_that_fails(int fail_at) {
+  return [fail_at, calls = 0]() mutable {
+    if (++calls == fail_at) throw std::runtime_error("a rank has died");
+  };
+}
+
+TEST(Checkpoint, OnlyRankZeroRemovesWhatItAloneMayBePublishing) {
+  for (const int rank : {0, 1}) {
+    for (const int fail_at : {2, 3}) {
+      const TemporaryDirectory folder;
+      const fs::path directory = iteration_directory(folder.path(), 2);
+      const fs::path temporary = temporary_directory(directory);
+      fs::create_directories(temporary);
+      EXPECT_THROW(
+          save(directory, small_model(2), json::object(),
+               {.rank = rank, .world_size = rank + 1, .barrier = barrier_that_fails(fail_at)}),
+          std::runtime_error);
+      EXPECT_EQ(fs::exists(temporary / "index_00001.json"), rank == 1);
+      EXPECT_EQ(fs::exists(temporary), rank == 1);
+      if (rank == 0 && fail_at == 3) expect_loads(find_checkpoint(folder.path())->path, 2);
+    }
+  }
+}
+
 TEST(Checkpoint, SavingAnIterationAgainReplacesIt) {
   const TemporaryDirectory folder;
   for (const double fill : {1.0, 2.0})
