@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -81,19 +82,20 @@ int main(int argc, char** argv) {
 
   const at::Tensor text = at::arange(options.tokens + 1, at::kLong).mul(7919).remainder(4093);
   const at::Tensor tokens = text.slice(0, 0, options.tokens).unsqueeze(0),
-                   labels = text.slice(0, 1).unsqueeze(0);
+                   labels = text.slice(0, 1).unsqueeze(0),
+                   weights = at::full({1, options.tokens}, 1.0 / static_cast<double>(options.tokens));
   std::vector<double> seconds;
   double loss = 0;
   for (int step = 0; step < options.steps; ++step) {
     const double start = processor_seconds();
     buffer.zero_gradients();
     data_parallel.start_last_backward(step);
-    const at::Tensor losses =
-        model.forward({.tokens = tokens, .labels = labels, .training = true, .step = step});
-    const at::Tensor mean = losses.mean();
-    mean.backward();
+    const at::Tensor losses = model.forward(
+        {.tokens = tokens, .labels = labels, .loss_gradient = weights, .training = true, .step = step});
+    const at::Tensor mean = losses.detach().mean();
+    torch::autograd::backward({losses}, {weights});
     data_parallel.finish_gradients();
-    const at::Tensor report = mean.detach().to(at::kDouble);
+    const at::Tensor report = mean.to(at::kDouble);
     mesh.data_context().all_reduce(report);
     adam.step({.learning_rate = 1e-3, .weight_decay = 0.1, .gradient_scale = 1, .iteration = step});
     data_parallel.gather_weights();

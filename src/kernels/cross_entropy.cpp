@@ -75,10 +75,12 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, con
 }
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
-                                const VocabularyShard& shard, double softcap, const KernelOptions& options) {
+                                const at::Tensor& loss_gradient, const VocabularyShard& shard, double softcap,
+                                const KernelOptions& options) {
   const OperatorSpan span("LinearCrossEntropy");
-  if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden)) {
-    return cpu::fused_linear_cross_entropy(hidden, weight, labels, shard, softcap, options);
+  const bool differentiates = at::GradMode::is_enabled() && !loss_gradient.defined();
+  if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden) && !differentiates) {
+    return cpu::fused_linear_cross_entropy(hidden, weight, labels, loss_gradient, shard, softcap, options);
   }
   at::Tensor logits = linear(hidden, weight, {}, options);
   if (softcap > 0.0) logits = at::tanh(logits / softcap) * softcap;

@@ -35,8 +35,12 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
 /// the logits. hidden [s, b, h], weight [v, h], labels int64 [s, b]; `softcap` > 0: logits become
 /// softcap·tanh(logits / softcap). Returns fp32 [s, b]. Over several holders of the vocabulary the gradient
 /// of `hidden` is a partial sum, as a column-parallel linear's.
+///
+/// `loss_gradient`, fp32 [s, b], is the gradient that the backward of the losses will be given, where that is
+/// known; the fused version needs it for training and then adds the weight's gradient to its sink in the
+/// forward already. Undefined: no gradient is taken, or that of any gradient, with all logits in memory.
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
-                                const VocabularyShard& shard = {}, double softcap = 0.0,
-                                const KernelOptions& options = {});
+                                const at::Tensor& loss_gradient = {}, const VocabularyShard& shard = {},
+                                double softcap = 0.0, const KernelOptions& options = {});
 
 }  // namespace primus::kernels

@@ -74,7 +74,8 @@ void GPTModel::initialize() {
 at::Tensor GPTModel::forward(const ModelInput& input, const at::Tensor& hidden) const {
   const at::Tensor decoded = decode(input, hidden);
   if (!output_layer_) return decoded;
-  return output_layer_->loss(decoded, sequence_first(input.labels)).transpose(0, 1);
+  return output_layer_->loss(decoded, sequence_first(input.labels), sequence_first(input.loss_gradient))
+      .transpose(0, 1);
 }
 
 at::Tensor GPTModel::logits(const ModelInput& input) const {

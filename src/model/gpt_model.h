@@ -35,6 +35,10 @@ struct ModelInput {
   at::Tensor tokens;
   /// int64 [b, s]; needed where the loss is computed.
   at::Tensor labels = {};
+  /// fp32 [b, s]: the gradient of the losses that the backward will be given, known beforehand since a loss
+  /// is a weighted sum. With it no logits are kept, and the gradient of the output layer's weight is taken in
+  /// the forward.
+  at::Tensor loss_gradient = {};
   /// int64 [b, s]; undefined: 0, 1, 2, ... (after the cached tokens, if any).
   at::Tensor positions = {};
   /// int32 [b, s]: documents that must not see each other (reset_attention_mask); undefined: one.

@@ -124,9 +124,10 @@ at::Tensor VocabParallelHead::logits(const at::Tensor& hidden) const {
   return gather_from_tensor_region(logits, group_);
 }
 
-at::Tensor VocabParallelHead::loss(const at::Tensor& hidden, const at::Tensor& labels) const {
-  return kernels::linear_cross_entropy(to_tensor_region(hidden), weight_->use(), labels, shard(), softcap_,
-                                       kernels_);
+at::Tensor VocabParallelHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
+                                   const at::Tensor& loss_gradient) const {
+  return kernels::linear_cross_entropy(to_tensor_region(hidden), weight_->use(), labels, loss_gradient,
+                                       shard(), softcap_, kernels_);
 }
 
 }  // namespace primus::parallel

@@ -106,8 +106,9 @@ class VocabParallelHead {
   /// hidden [s, b, h] in the sequence region; returns the logits of all columns, [s, b, vocabulary], on every
   /// rank.
   at::Tensor logits(const at::Tensor& hidden) const;
-  /// Cross entropy of each label, int64 [s, b], in nats; fp32 [s, b] on every rank.
-  at::Tensor loss(const at::Tensor& hidden, const at::Tensor& labels) const;
+  /// Cross entropy of each label, int64 [s, b], in nats; fp32 [s, b] on every rank. `loss_gradient`: see
+  /// kernels::linear_cross_entropy.
+  at::Tensor loss(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& loss_gradient) const;
 
  private:
   at::Tensor to_tensor_region(const at::Tensor& hidden) const;

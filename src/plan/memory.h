@@ -12,7 +12,7 @@ struct StepMemory {
   std::int64_t weights_and_states = 0;
   /// What forward keeps for backward.
   std::int64_t activations = 0;
-  /// Logits of the chunks that are kept, and what the loss needs beside them.
+  /// Logits of one chunk of tokens.
   std::int64_t logits = 0;
 
   std::int64_t total() const { return weights_and_states + activations + logits; }

@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <fmt/ranges.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
@@ -34,18 +35,18 @@ LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader
     micro_batch.input.first_sample =
         (m * settings.data_parallel_size + settings.data_parallel_rank) * settings.micro_batch_size;
 
-    const at::Tensor losses = model.forward(micro_batch.input);
-    const at::Tensor loss_sum = (losses * micro_batch.loss_mask).sum();
     const double tokens = micro_batch.loss_mask.sum().item<double>();
-    const double loss = loss_sum.item<double>();
-    if (settings.check_for_nan_in_loss) check_finite(loss, settings, batch);
-
     const double weight =
         settings.calculate_per_token_loss
             ? 1.0
             : 1.0 / (std::max(tokens, 1.0) * static_cast<double>(settings.num_microbatches));
+    micro_batch.input.loss_gradient = micro_batch.loss_mask * weight;
+    const at::Tensor losses = model.forward(micro_batch.input);
+    const double loss = (losses.detach() * micro_batch.loss_mask).sum().item<double>();
+    if (settings.check_for_nan_in_loss) check_finite(loss, settings, batch);
+
     if (m + 1 == settings.num_microbatches && settings.before_last_backward) settings.before_last_backward();
-    (loss_sum * weight).backward();
+    torch::autograd::backward({losses}, {micro_batch.input.loss_gradient});
     sums.loss += loss;
     sums.tokens += tokens;
   }

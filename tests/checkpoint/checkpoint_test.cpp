@@ -316,10 +316,9 @@ TEST(Checkpoint, OnlyRankZeroRemovesWhatItAloneMayBePublishing) {
       const fs::path directory = iteration_directory(folder.path(), 2);
       const fs::path temporary = temporary_directory(directory);
       fs::create_directories(temporary);
-      EXPECT_THROW(
-          save(directory, small_model(2), json::object(),
-               {.rank = rank, .world_size = rank + 1, .barrier = barrier_that_fails(fail_at)}),
-          std::runtime_error);
+      EXPECT_THROW(save(directory, small_model(2), json::object(),
+                        {.rank = rank, .world_size = rank + 1, .barrier = barrier_that_fails(fail_at)}),
+                   std::runtime_error);
       EXPECT_EQ(fs::exists(temporary / "index_00001.json"), rank == 1);
       EXPECT_EQ(fs::exists(temporary), rank == 1);
       if (rank == 0 && fail_at == 3) expect_loads(find_checkpoint(folder.path())->path, 2);

@@ -64,7 +64,7 @@ TEST(LinearCrossEntropy, EqualsItsParts) {
     const at::Tensor hidden = random_tensor({3, 2, 5}, 1).requires_grad_();
     const Weight weight = sink_weight(random_tensor({8, 5}, 2), at::kDouble);
     const at::Tensor upstream = random_tensor({3, 2}, 3);
-    const at::Tensor loss = linear_cross_entropy(hidden, weight, labels(), {}, softcap);
+    const at::Tensor loss = linear_cross_entropy(hidden, weight, labels(), {}, {}, softcap);
     loss.backward(upstream);
 
     const at::Tensor hidden2 = hidden.detach().clone().requires_grad_();

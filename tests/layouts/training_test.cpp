@@ -4,6 +4,7 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -75,9 +76,10 @@ Sample sample_of(std::int64_t step, std::int64_t index) {
   return {text.slice(0, 0, sequence).unsqueeze(0), text.slice(0, 1).unsqueeze(0), mask.unsqueeze(0)};
 }
 
-/// Loss of one micro-batch for backward; adds what is reported to `sum` and `tokens`.
-at::Tensor micro_batch_loss(const GPTModel& model, std::int64_t step, std::int64_t first, std::int64_t count,
-                            at::Tensor& sum, at::Tensor& tokens, bool per_token) {
+/// Forward and backward of one micro-batch, as train_step.cpp has them; adds what is reported to `sum` and
+/// `tokens`.
+void train_micro_batch(const GPTModel& model, std::int64_t step, std::int64_t first, std::int64_t count,
+                       at::Tensor& sum, at::Tensor& tokens, double micro_batch_weight) {
   std::vector<at::Tensor> inputs, labels, masks;
   for (std::int64_t i = first; i < first + count; ++i) {
     const Sample sample = sample_of(step, i);
@@ -86,15 +88,17 @@ at::Tensor micro_batch_loss(const GPTModel& model, std::int64_t step, std::int64
     masks.push_back(sample.mask);
   }
   const at::Tensor mask = at::cat(masks);
+  const bool per_token = micro_batch_weight == 0;
+  const at::Tensor gradient = per_token ? mask : mask * (micro_batch_weight / mask.sum());
   const at::Tensor losses = model.forward({.tokens = at::cat(inputs),
                                            .labels = at::cat(labels),
+                                           .loss_gradient = gradient,
                                            .training = true,
                                            .step = step,
                                            .first_sample = first});
-  const at::Tensor total = (losses * mask).sum();
-  sum += total.detach().to(at::kDouble);
+  sum += (losses.detach() * mask).sum().to(at::kDouble);
   tokens += mask.sum().to(at::kDouble);
-  return per_token ? total : total / mask.sum();
+  torch::autograd::backward({losses}, {gradient});
 }
 
 Trained train(const Layout& layout, const Mesh& mesh) {
@@ -115,10 +119,8 @@ Trained train(const Layout& layout, const Mesh& mesh) {
     for (std::int64_t m = 0; m < accumulation; ++m) {
       const std::int64_t first = (m * data.size() + data.rank()) * layout.micro_batch;
       if (m + 1 == accumulation) ddp.start_last_backward(step);
-      at::Tensor loss =
-          micro_batch_loss(*result.model, step, first, layout.micro_batch, sum, tokens, per_token);
-      if (!per_token) loss = loss / accumulation;
-      loss.backward();
+      train_micro_batch(*result.model, step, first, layout.micro_batch, sum, tokens,
+                        per_token ? 0 : 1.0 / static_cast<double>(accumulation));
     }
     ddp.finish_gradients();
     const at::Tensor report = at::stack({sum, tokens});

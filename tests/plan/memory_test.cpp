@@ -37,12 +37,11 @@ TEST(StepMemory, counts_what_each_layer_keeps_by_hand) {
   EXPECT_EQ(predict_step_memory(small_model(at::kBFloat16), 3, 4).activations, 12 * (2 * layer + around));
 }
 
-TEST(StepMemory, keeps_no_more_logits_than_the_loss_does) {
+TEST(StepMemory, holds_no_more_logits_than_a_chunk) {
   model::TransformerConfig config = small_model(at::kBFloat16);
   EXPECT_EQ(predict_step_memory(config, 1, 4).logits, 4 * 128 * 2);
   config.padded_vocab_size = 1 << 20;
-  const kernels::cpu::LogitMemory limits;
-  EXPECT_EQ(predict_step_memory(config, 8, 4096).logits, limits.kept_bytes + limits.chunk_bytes);
+  EXPECT_EQ(predict_step_memory(config, 8, 4096).logits, kernels::cpu::logit_chunk_bytes);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "core/error.h"
 #include "kernels/cpu/isa/cross_entropy.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/types.h"
@@ -25,11 +26,6 @@ struct LossOptions {
 LogitStatistics empty_statistics(std::int64_t rows) {
   const auto make = [rows] { return at::empty({rows}, at::kFloat); };
   return {make(), make(), make()};
-}
-
-LogitStatistics part_of(const LogitStatistics& all, std::int64_t first, std::int64_t rows) {
-  return {all.maximum.narrow(0, first, rows), all.sum_of_exponentials.narrow(0, first, rows),
-          all.label_logit.narrow(0, first, rows)};
 }
 
 template <class T>
@@ -104,30 +100,54 @@ struct FusedCrossEntropy : torch::autograd::Function<FusedCrossEntropy> {
   }
 };
 
-/// What the backward of the fused output layer and loss needs besides the saved tensors.
+/// What the operator is asked for besides its tensors, and what its backward hands out.
 struct OutputLayerState : torch::CustomClassHolder {
   LossOptions loss;
   KernelOptions kernels;
-  LogitMemory memory;
+  std::int64_t chunk_rows = 0;
   VocabularyShard shard;
   c10::intrusive_ptr<GradientSink> sink;
-  bool differentiates = false;
-  LogitStatistics statistics;
-  std::int64_t chunk_rows = 0;
-  /// Of the first chunks; consumed by the backward.
-  std::vector<at::Tensor> kept_logits;
+  /// fp32 [n]; undefined: nothing is differentiated.
+  at::Tensor loss_gradient;
+  at::Tensor hidden_gradient;
+  /// Undefined with a sink.
+  at::Tensor weight_gradient;
 };
 
-std::int64_t rows_per_chunk(const at::Tensor& weight, const LogitMemory& memory) {
+std::int64_t rows_per_chunk(const at::Tensor& weight, std::int64_t chunk_bytes) {
   const std::int64_t row_bytes = weight.size(0) * static_cast<std::int64_t>(weight.element_size());
   constexpr std::int64_t fewest = 64;
-  return std::max(fewest, memory.chunk_bytes / row_bytes / fewest * fewest);
+  return std::max(fewest, chunk_bytes / row_bytes / fewest * fewest);
 }
 
-/// W·hᵀ is not differentiated here: gradients are taken by hand.
-at::Tensor chunk_logits(const at::Tensor& hidden, const at::Tensor& weight, const OutputLayerState& state) {
-  const at::NoGradGuard no_grad;
-  return linear(hidden, Weight{weight, nullptr}, {}, state.kernels);
+/// Adds to the same buffer but tells nobody: the gradient is reported in the backward, when it is whole.
+c10::intrusive_ptr<GradientSink> quiet_sink(const c10::intrusive_ptr<GradientSink>& sink) {
+  if (sink == nullptr) return {};
+  auto quiet = c10::make_intrusive<GradientSink>();
+  quiet->main_grad = sink->main_grad;
+  return quiet;
+}
+
+/// The losses of some tokens; their logits become gradients where they lie, and end with this function.
+at::Tensor chunk_losses(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels,
+                        std::int64_t first, OutputLayerState& state) {
+  const std::int64_t count = hidden.size(0);
+  const at::Tensor logits = linear(hidden, Weight{weight, nullptr}, {}, state.kernels);
+  LogitStatistics statistics = empty_statistics(count);
+  compute_statistics(logits, labels, statistics, state.loss);
+  if (state.shard.combine) state.shard.combine(statistics);
+  if (state.loss_gradient.defined()) {
+    compute_gradients(logits, labels,
+                      {statistics.maximum.contiguous(), statistics.sum_of_exponentials.contiguous(),
+                       statistics.label_logit.contiguous()},
+                      state.loss_gradient.narrow(0, first, count), logits, state.loss);
+    state.hidden_gradient.narrow(0, first, count).copy_(linear_input_gradient(logits, weight, state.kernels));
+    const at::Tensor part = linear_weight_gradient(logits, hidden, quiet_sink(state.sink), state.kernels);
+    if (part.defined()) {
+      state.weight_gradient = state.weight_gradient.defined() ? state.weight_gradient + part : part;
+    }
+  }
+  return loss_of(statistics);
 }
 
 struct FusedLinearCrossEntropy : torch::autograd::Function<FusedLinearCrossEntropy> {
@@ -135,65 +155,32 @@ struct FusedLinearCrossEntropy : torch::autograd::Function<FusedLinearCrossEntro
                             const at::Tensor& labels, const c10::intrusive_ptr<OutputLayerState>& state) {
     const at::Tensor rows = hidden.reshape({-1, hidden.size(-1)}).contiguous();
     const at::Tensor flat = flat_labels(labels);
-    state->statistics = empty_statistics(rows.size(0));
-    state->chunk_rows = rows_per_chunk(weight, state->memory);
-    std::int64_t kept = 0;
+    if (state->loss_gradient.defined()) state->hidden_gradient = at::empty_like(rows);
+    const at::Tensor losses = at::empty({rows.size(0)}, at::kFloat);
     for (std::int64_t first = 0; first < rows.size(0); first += state->chunk_rows) {
       const std::int64_t count = std::min(state->chunk_rows, rows.size(0) - first);
-      const at::Tensor logits = chunk_logits(rows.narrow(0, first, count), weight, *state);
-      compute_statistics(logits, flat.narrow(0, first, count), part_of(state->statistics, first, count),
-                         state->loss);
-      kept += static_cast<std::int64_t>(logits.nbytes());
-      if (state->differentiates && kept <= state->memory.kept_bytes) {
-        state->kept_logits.push_back(logits);
-      }
+      losses.narrow(0, first, count)
+          .copy_(chunk_losses(rows.narrow(0, first, count), weight, flat.narrow(0, first, count), first,
+                              *state));
     }
-    if (state->shard.combine) state->shard.combine(state->statistics);
-    state->statistics = {state->statistics.maximum.contiguous(),
-                         state->statistics.sum_of_exponentials.contiguous(),
-                         state->statistics.label_logit.contiguous()};
-    ctx->save_for_backward({rows, weight, flat});
     ctx->saved_data["state"] = c10::IValue::make_capsule(state);
     ctx->saved_data["shape"] = hidden.sizes().vec();
-    return loss_of(state->statistics).view(labels.sizes());
+    return losses.view(labels.sizes());
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list upstream) {
-    const variable_list saved = ctx->get_saved_variables();
     const auto state =
         c10::static_intrusive_pointer_cast<OutputLayerState>(ctx->saved_data["state"].toCapsule());
-    const at::Tensor& rows = saved[0];
-    const at::Tensor loss_gradient = upstream[0].reshape({-1}).to(at::kFloat).contiguous();
-    at::Tensor hidden_gradient = at::empty_like(rows);
-    at::Tensor weight_gradient;
-    const auto chunk_sink = sink_of_chunks(state->sink);
-    // Dropped as they are used; a second backward makes them again.
-    std::vector<at::Tensor> kept = std::move(state->kept_logits);
-    for (std::int64_t first = 0, chunk = 0; first < rows.size(0); first += state->chunk_rows, ++chunk) {
-      const std::int64_t count = std::min(state->chunk_rows, rows.size(0) - first);
-      const at::Tensor hidden = rows.narrow(0, first, count);
-      const auto index = static_cast<std::size_t>(chunk);
-      at::Tensor logits =
-          index < kept.size() ? std::move(kept[index]) : chunk_logits(hidden, saved[1], *state);
-      compute_gradients(logits, saved[2].narrow(0, first, count), part_of(state->statistics, first, count),
-                        loss_gradient.narrow(0, first, count), logits, state->loss);
-      hidden_gradient.narrow(0, first, count).copy_(linear_input_gradient(logits, saved[1], state->kernels));
-      const at::Tensor part = linear_weight_gradient(logits, hidden, chunk_sink, state->kernels);
-      if (part.defined()) {
-        weight_gradient = weight_gradient.defined() ? weight_gradient + part : part;
-      }
-    }
+    if (!state->hidden_gradient.defined())
+      throw Error("the output layer's gradients are taken once, and only with a loss_gradient");
+    if (!at::equal(upstream[0].reshape({-1}).to(at::kFloat), state->loss_gradient))
+      throw Error("the losses' gradient is not the loss_gradient that the forward was given");
     if (state->sink != nullptr && state->sink->on_accumulated) state->sink->on_accumulated();
-    return {hidden_gradient.view(ctx->saved_data["shape"].toIntVector()), weight_gradient, {}, {}};
-  }
-
- private:
-  /// Adds to the same buffer but tells nobody: the gradient is whole after the last chunk only.
-  static c10::intrusive_ptr<GradientSink> sink_of_chunks(const c10::intrusive_ptr<GradientSink>& sink) {
-    if (sink == nullptr) return {};
-    auto quiet = c10::make_intrusive<GradientSink>();
-    quiet->main_grad = sink->main_grad;
-    return quiet;
+    const at::Tensor hidden_gradient = std::move(state->hidden_gradient);
+    return {hidden_gradient.view(ctx->saved_data["shape"].toIntVector()),
+            std::move(state->weight_gradient),
+            {},
+            {}};
   }
 };
 
@@ -209,15 +196,17 @@ at::Tensor fused_cross_entropy(const at::Tensor& logits, const at::Tensor& label
 }
 
 at::Tensor fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
-                                      const at::Tensor& labels, const VocabularyShard& shard, double softcap,
-                                      const KernelOptions& options, const LogitMemory& memory, Isa isa) {
+                                      const at::Tensor& labels, const at::Tensor& loss_gradient,
+                                      const VocabularyShard& shard, double softcap,
+                                      const KernelOptions& options, std::int64_t chunk_bytes, Isa isa) {
   auto state = c10::make_intrusive<OutputLayerState>();
   state->loss = {shard.first, softcap, isa};
   state->kernels = options;
-  state->memory = memory;
+  state->chunk_rows = rows_per_chunk(weight.value, chunk_bytes);
   state->shard = shard;
   state->sink = weight.sink;
-  state->differentiates = at::GradMode::is_enabled();
+  if (at::GradMode::is_enabled() && loss_gradient.defined())
+    state->loss_gradient = loss_gradient.detach().reshape({-1}).to(at::kFloat).contiguous();
   return FusedLinearCrossEntropy::apply(hidden, weight.value, labels, state);
 }
 

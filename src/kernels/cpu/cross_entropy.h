@@ -13,19 +13,18 @@ bool covers_cross_entropy(const at::Tensor& logits);
 at::Tensor fused_cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
                                const VocabularyShard& shard, Isa isa = best_isa());
 
-/// How linear_cross_entropy trades memory for time.
-struct LogitMemory {
-  /// Logits are made for so many tokens at a time.
-  std::int64_t chunk_bytes = std::int64_t{64} << 20U;
-  /// Up to so many bytes of logits are kept for the backward, which turns them into gradients where they lie;
-  /// those of further tokens are made again.
-  std::int64_t kept_bytes = std::int64_t{256} << 20U;
-};
+/// Logits exist for so many bytes' worth of tokens at a time: enough that adding to the weight's gradient,
+/// once per chunk, costs little beside the products.
+constexpr std::int64_t logit_chunk_bytes = std::int64_t{64} << 20U;
 
-/// kernels::linear_cross_entropy chunk by chunk.
+/// kernels::linear_cross_entropy chunk by chunk: the logits of a chunk become gradients, and those of hidden
+/// states and weight, while the chunk is in the caches, and are never kept for a backward (after Liger's
+/// fused linear cross entropy, Hsu et al. 2024). So `loss_gradient` must be known: the backward hands out
+/// what was taken, and throws Error for another gradient, or when it is called twice.
 at::Tensor fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
-                                      const at::Tensor& labels, const VocabularyShard& shard, double softcap,
-                                      const KernelOptions& options, const LogitMemory& memory = {},
-                                      Isa isa = best_isa());
+                                      const at::Tensor& labels, const at::Tensor& loss_gradient,
+                                      const VocabularyShard& shard, double softcap,
+                                      const KernelOptions& options,
+                                      std::int64_t chunk_bytes = logit_chunk_bytes, Isa isa = best_isa());
 
 }  // namespace primus::kernels::cpu

@@ -25,8 +25,8 @@ TEST_P(PackedProducts, are_no_further_from_float64_than_atens) {
   const at::Tensor w = at::randn({shape.out, shape.in}).to(dtype);
   const at::Tensor bias = at::randn({shape.out}).to(dtype);
   const at::Tensor dy = at::randn({shape.tokens, shape.out}).to(dtype);
-  // In fp32 what counts is the order of the additions, and that is another.
-  const double slack = dtype == at::kFloat ? 1.5 : 1.1;
+  // In fp32 what counts is the order of the additions, and at::mm's is another on every processor.
+  const double slack = dtype == at::kFloat ? 2.0 : 1.1;
   const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
 
   const at::Tensor y = wide(x).mm(wide(w).t()) + wide(bias);

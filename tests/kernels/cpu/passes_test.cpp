@@ -2,9 +2,11 @@
 // against its reference in float64, and must be no further from it than the reference in its own dtype.
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "core/error.h"
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/norm.h"
@@ -35,12 +37,13 @@ variable_list differentiate(const Function& function, const variable_list& input
 
 /// Errors of several draws together, because those of one vary by more than they differ.
 void expect_no_worse(const Function& fused, const Function& reference,
-                     const std::function<variable_list()>& draw_inputs, at::ScalarType dtype) {
+                     const std::function<variable_list()>& draw_inputs, at::ScalarType dtype,
+                     const at::Tensor& given_upstream = {}) {
   constexpr int draws = 8;
   std::vector<double> our_error, plain_error, noise;
   for (int draw = 0; draw < draws; ++draw) {
     const variable_list inputs = draw_inputs();
-    const at::Tensor upstream = at::randn_like(reference(inputs));
+    const at::Tensor upstream = given_upstream.defined() ? given_upstream : at::randn_like(reference(inputs));
     const variable_list truth = differentiate(reference, inputs, upstream, dtype, at::kDouble);
     const variable_list plain = differentiate(reference, inputs, upstream, dtype, dtype);
     const variable_list ours = differentiate(fused, inputs, upstream, dtype, dtype);
@@ -175,38 +178,64 @@ TEST_P(Passes, cross_entropy_is_no_further_from_float64_than_the_composite) {
 
 TEST_P(Passes, linear_cross_entropy_is_no_further_from_float64_than_the_composite) {
   const at::Tensor labels = at::randint(300, {97, 2});
+  const at::Tensor upstream = at::randn({97, 2}).to(dtype()).to(at::kFloat);
   for (const double softcap : {0.0, 2.0}) {
-    // All logits kept, some, none: the backward makes the others again.
-    for (const std::int64_t kept : {1 << 30, 1 << 18, 0}) {
-      SCOPED_TRACE(fmt::format("softcap {} kept {}", softcap, kept));
+    for (const std::int64_t chunk_bytes : {1, 1 << 30}) {
+      SCOPED_TRACE(fmt::format("softcap {} chunks of {} bytes", softcap, chunk_bytes));
       const auto fused = [&](const variable_list& x) {
-        return fused_linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, softcap,
-                                          KernelOptions::all_fused(), {.chunk_bytes = 1, .kept_bytes = kept},
-                                          isa());
+        return fused_linear_cross_entropy(x[0], {x[1], nullptr}, labels, upstream, {}, softcap,
+                                          KernelOptions::all_fused(), chunk_bytes, isa());
       };
       const auto reference = [&](const variable_list& x) {
-        return linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, softcap);
+        return linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, {}, softcap);
       };
       expect_no_worse(
-          fused, reference, [&] { return variable_list{normal({97, 2, 32}), normal({300, 32})}; }, dtype());
+          fused, reference, [&] { return variable_list{normal({97, 2, 32}), normal({300, 32})}; }, dtype(),
+          upstream);
     }
   }
 }
 
-TEST(LinearCrossEntropy, reports_its_weight_gradient_once) {
-  auto sink = c10::make_intrusive<GradientSink>();
-  sink->main_grad = at::zeros({300, 32});
+/// An output layer of 300 columns over 97 x 2 tokens, in several chunks, and what its sink has heard.
+struct OutputLayer {
+  c10::intrusive_ptr<GradientSink> sink = c10::make_intrusive<GradientSink>();
   int reports = 0;
-  sink->on_accumulated = [&] { ++reports; };
-  const Weight weight{at::randn({300, 32}).requires_grad_(), sink};
-  const at::Tensor hidden = at::randn({97, 2, 32}).requires_grad_();
-  const at::Tensor labels = at::randint(300, {97, 2});
-  const at::Tensor loss = fused_linear_cross_entropy(hidden, weight, labels, {}, 0.0, {}, {.chunk_bytes = 1});
-  torch::autograd::backward({loss.sum()}, {});
-  EXPECT_EQ(reports, 1);
-  const Weight plain{weight.value.detach().clone().requires_grad_(), nullptr};
-  torch::autograd::backward({linear_cross_entropy(hidden.detach(), plain, labels).sum()}, {});
-  EXPECT_TRUE(at::allclose(sink->main_grad, plain.value.grad(), 1e-4, 1e-4));
+  Weight weight{at::randn({300, 32}).requires_grad_(), sink};
+  at::Tensor hidden = at::randn({97, 2, 32}).requires_grad_();
+  at::Tensor labels = at::randint(300, {97, 2});
+  at::Tensor upstream = at::randn({97, 2});
+
+  OutputLayer() {
+    sink->main_grad = at::zeros({300, 32});
+    sink->on_accumulated = [this] { ++reports; };
+  }
+  at::Tensor losses(const at::Tensor& loss_gradient) {
+    return fused_linear_cross_entropy(hidden, weight, labels, loss_gradient, {}, 0.0, {}, 1);
+  }
+};
+
+TEST(LinearCrossEntropy, reports_its_weight_gradient_once_and_in_the_backward) {
+  OutputLayer layer;
+  const at::Tensor losses = layer.losses(layer.upstream);
+  EXPECT_EQ(layer.reports, 0);
+  torch::autograd::backward({losses}, {layer.upstream});
+  EXPECT_EQ(layer.reports, 1);
+  const Weight plain{layer.weight.value.detach().clone().requires_grad_(), nullptr};
+  torch::autograd::backward({linear_cross_entropy(layer.hidden.detach(), plain, layer.labels)},
+                            {layer.upstream});
+  EXPECT_TRUE(at::allclose(layer.sink->main_grad, plain.value.grad(), 1e-4, 1e-4));
+}
+
+TEST(LinearCrossEntropy, refuses_another_gradient_than_it_was_promised) {
+  OutputLayer layer;
+  EXPECT_THAT([&] { torch::autograd::backward({layer.losses(layer.upstream)}, {2 * layer.upstream}); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("is not the loss_gradient")));
+  EXPECT_THAT([&] { torch::autograd::backward({layer.losses({})}, {layer.upstream}); },
+              testing::ThrowsMessage<Error>(testing::HasSubstr("only with a loss_gradient")));
+  const at::NoGradGuard no_grad;
+  layer.sink->main_grad.zero_();
+  layer.losses(layer.upstream);
+  EXPECT_TRUE(at::equal(layer.sink->main_grad, at::zeros({300, 32})));
 }
 
 TEST(CrossEntropy, sees_a_shard_of_the_vocabulary) {
