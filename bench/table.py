@@ -2,8 +2,8 @@
 
     python bench/table.py [--rows tiny,llama110m] [--peers hf,nano-compile] [--pairs N]
 
-Each comparison is bench/peers/compare.py's, or attention.py's; its JSON line is added to build/bench/comparisons.jsonl,
-and the tables, written anew after each, show the newest of each kind. `--peers none` only writes them.
+Each comparison is bench/peers/compare.py's, or attention.py's; its JSON line is added to docs/performance.jsonl, and the
+tables, written anew after each, show for every machine the newest of each kind. `--peers none` only writes them.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "build/bench/comparisons.jsonl"
+RESULTS = ROOT / "docs/performance.jsonl"
 DOCUMENT = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- begin: bench/table.py -->", "<!-- end: bench/table.py -->"
 
@@ -72,7 +72,6 @@ def commands(names, peers):
 
 def run(names, peers, pairs):
     """Whether all succeeded, but for peers that are not installed."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     fine = True
     for name, (script, *arguments) in commands(names, peers):
         print(f"-- {name}", flush=True)
@@ -86,26 +85,25 @@ def run(names, peers, pairs):
 
 
 def newest():
-    """The last result of each kind: {(shape, batch, seq, dtype): {peer: result}}, and {attention's sizes: result}."""
-    steps, attention = {}, {}
-    for line in RESULTS.read_text().splitlines() if RESULTS.exists() else []:
+    """For each machine, the last measured first, the last result of each kind:
+    {machine: ({(shape, batch, seq, dtype): {peer: result}}, {attention's sizes: result})}."""
+    machines = {}
+    for line in reversed(RESULTS.read_text().splitlines() if RESULTS.exists() else []):
         result = json.loads(line)
+        steps, attention = machines.setdefault(result["machine"], ({}, {}))
         if "attention" in result:
-            attention[tuple(result["attention"])] = result
+            attention.setdefault(tuple(result["attention"]), result)
         else:
             key = (result["shape"], result["micro_batch_size"], result["seq_length"], result["dtype"])
-            steps.setdefault(key, {})[result["peer"]] = result
-    return steps, attention
-
-
-def machine():
-    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} processors" if names else "unknown machine"
+            steps.setdefault(key, {}).setdefault(result["peer"], result)
+    return machines
 
 
 def spread(figures):
     ratios = figures["ratios"]
-    return f"{figures['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {len(ratios)})"
+    # A line may keep the smallest, the median and the largest alone, and how many there were.
+    rounds = figures.get("rounds", len(ratios))
+    return f"{figures['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {rounds})"
 
 
 def share(result):
@@ -165,8 +163,11 @@ def attention_lines(attention):
 
 
 def write_tables():
-    steps, attention = newest()
-    lines = [f"{machine()}. Dates are UTC.", "", *summary(steps), "", *comparisons(steps), "", *attention_lines(attention)]
+    lines = ["Dates are UTC."]
+    for machine, (steps, attention) in newest().items():
+        lines += ["", f"### {machine}", "", *summary(steps), "", *comparisons(steps)]
+        if attention:
+            lines += ["", *attention_lines(attention)]
     text = DOCUMENT.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     DOCUMENT.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")

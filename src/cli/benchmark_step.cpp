@@ -86,9 +86,10 @@ void print_memory(const MeasuredTraining& training) {
   const std::int64_t predicted = training.program_bytes() + memory.total();
   fmt::print(
       "peak memory    {:9.0f} MB; predicted {:.0f}: program {:.0f}, weights and optimizer {:.0f}, "
-      "activations {:.0f}, logits {:.0f}\n",
+      "activations {:.0f}, logits {:.0f}, gaps {:.0f}\n",
       megabytes(observe::peak_resident_bytes()), megabytes(predicted), megabytes(training.program_bytes()),
-      megabytes(memory.weights_and_states), megabytes(memory.activations), megabytes(memory.logits));
+      megabytes(memory.weights_and_states), megabytes(memory.activations), megabytes(memory.logits),
+      megabytes(memory.gaps()));
   const kernels::cpu::AllocatorStatistics tensors = kernels::cpu::install_caching_allocator().statistics();
   fmt::print("of it tensors  {:9.0f} MB in use at most, {:.0f} MB held for them\n",
              megabytes(tensors.peak_in_use), megabytes(tensors.peak_reserved));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/cpu/allocator.h"
 #include "model/transformer_config.h"
 
 namespace primus::plan {
@@ -15,7 +16,11 @@ struct StepMemory {
   /// Logits of one chunk of tokens.
   std::int64_t logits = 0;
 
-  std::int64_t total() const { return weights_and_states + activations + logits; }
+  std::int64_t tensors() const { return weights_and_states + activations + logits; }
+  /// What the allocator holds beyond that: a thirty-second in gaps between blocks, as measured on the shapes
+  /// of docs/performance.md, and part of a segment.
+  std::int64_t gaps() const { return tensors() / 32 + kernels::cpu::allocator_segment_bytes; }
+  std::int64_t total() const { return tensors() + gaps(); }
 };
 
 /// What a step of `micro_batch_size` sequences will need; what the program itself takes comes on top.

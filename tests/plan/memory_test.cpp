@@ -44,5 +44,11 @@ TEST(StepMemory, holds_no_more_logits_than_a_chunk) {
   EXPECT_EQ(predict_step_memory(config, 8, 4096).logits, kernels::cpu::logit_chunk_bytes);
 }
 
+TEST(StepMemory, adds_what_the_allocator_holds_beyond_the_tensors) {
+  const StepMemory memory{.weights_and_states = 3200, .activations = 640, .logits = 32};
+  EXPECT_EQ(memory.tensors(), 3872);
+  EXPECT_EQ(memory.total(), 3872 + 121 + kernels::cpu::allocator_segment_bytes);
+}
+
 }  // namespace
 }  // namespace primus::plan

@@ -3,64 +3,104 @@
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 
-#include <bit>
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/error.h"
 
 namespace primus::kernels::cpu {
 
-/// Stands in front of every block, so that the deleter, a plain function, finds the way back.
-struct alignas(64) CachingAllocator::Header {
+/// Stands in front of every block's memory, so that the deleter, a plain function, finds the way back.
+struct alignas(64) CachingAllocator::Block {
   CachingAllocator* owner;
-  /// Of the whole block, header included.
-  std::size_t block_bytes;
-  std::size_t requested_bytes;
+  /// Where the block goes when it is free.
+  FreeBlocks* pool;
+  /// This header included.
+  std::size_t bytes;
+  std::size_t requested_bytes = 0;
+  bool free = false;
+  /// Neighbours in the segment; null at its ends.
+  Block* previous = nullptr;
+  Block* next = nullptr;
+
+  bool is_segment() const { return previous == nullptr && next == nullptr; }
+
+  /// Cuts off what lies behind the first `kept` bytes.
+  Block* cut(std::size_t kept) {
+    auto* rest = new (reinterpret_cast<std::byte*>(this) + kept)
+        Block{.owner = owner, .pool = pool, .bytes = bytes - kept, .previous = this, .next = next};
+    if (next != nullptr) next->previous = rest;
+    next = rest;
+    bytes = kept;
+    return rest;
+  }
+
+  void absorb_next() {
+    bytes += next->bytes;
+    next = next->next;
+    if (next != nullptr) next->previous = this;
+  }
 };
 
 namespace {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20U;
+/// Blocks below this are small.
+constexpr std::size_t large_block = huge_page / 2;
 
-/// Sizes that blocks come in: below a huge page an eighth of a power of two apart, then whole huge pages.
-std::size_t block_size(std::size_t bytes) {
-  const std::size_t step =
-      bytes < huge_page ? std::max<std::size_t>(64, std::bit_floor(bytes) / 8) : huge_page;
-  return (bytes + step - 1) / step * step;
+std::size_t round_up(std::size_t bytes, std::size_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
 }
 
-/// The largest block that is given to a tensor that needs one of `bytes`.
-std::size_t largest_fit(std::size_t bytes) { return bytes + bytes / 8; }
-
-/// Null when the system has no more.
-void* map_block(std::size_t bytes) {
-  void* block = std::aligned_alloc(bytes < huge_page ? 64 : huge_page, bytes);
-  if (block != nullptr && bytes >= huge_page) {
-    madvise(block, bytes, MADV_HUGEPAGE);
-  }
-  return block;
+/// Less than this is left with a block rather than cut off: no tensor would ask for it.
+std::size_t smallest_rest(std::size_t block_bytes) {
+  return block_bytes < large_block ? 128 : large_block / 8;
 }
 
 }  // namespace
 
+bool CachingAllocator::Smaller::operator()(const Block* a, const Block* b) const {
+  return std::pair(a->bytes, a) < std::pair(b->bytes, b);
+}
+
+bool CachingAllocator::Smaller::operator()(const Block* a, std::size_t bytes) const {
+  return a->bytes < bytes;
+}
+
 CachingAllocator::~CachingAllocator() { release_cached(); }
 
-void* CachingAllocator::take(std::size_t& bytes) {
+CachingAllocator::Block* CachingAllocator::new_segment(std::size_t block_bytes, FreeBlocks& pool) {
+  const std::size_t bytes =
+      block_bytes < large_block
+          ? huge_page
+          : std::max<std::size_t>(allocator_segment_bytes, round_up(block_bytes, huge_page));
+  void* memory = std::aligned_alloc(huge_page, bytes);
+  if (memory == nullptr) return nullptr;
+  madvise(memory, bytes, MADV_HUGEPAGE);
+  statistics_.reserved += static_cast<std::int64_t>(bytes);
+  statistics_.peak_reserved = std::max(statistics_.peak_reserved, statistics_.reserved);
+  return new (memory) Block{.owner = this, .pool = &pool, .bytes = bytes};
+}
+
+CachingAllocator::Block* CachingAllocator::take(std::size_t block_bytes) {
   const std::scoped_lock lock(mutex_);
-  const std::size_t limit = largest_fit(bytes);
-  for (auto fit = free_.lower_bound(bytes); fit != free_.end() && fit->first <= limit; ++fit) {
-    if (fit->second.empty()) continue;
-    void* block = fit->second.back();
-    fit->second.pop_back();
-    bytes = fit->first;
-    return block;
+  FreeBlocks& pool = block_bytes < large_block ? small_ : large_;
+  Block* block = nullptr;
+  if (const auto fit = pool.lower_bound(block_bytes); fit != pool.end()) {
+    block = *fit;
+    pool.erase(fit);
+  } else {
+    block = new_segment(block_bytes, pool);
   }
-  void* block = map_block(bytes);
-  if (block != nullptr) {
-    statistics_.reserved += static_cast<std::int64_t>(bytes);
-    statistics_.peak_reserved = std::max(statistics_.peak_reserved, statistics_.reserved);
+  if (block == nullptr) return nullptr;
+  block->free = false;
+  if (block->bytes - block_bytes >= smallest_rest(block_bytes)) {
+    Block* rest = block->cut(block_bytes);
+    rest->free = true;
+    pool.insert(rest);
   }
   return block;
 }
@@ -70,8 +110,8 @@ c10::DataPtr CachingAllocator::allocate(std::size_t bytes) {
   if (bytes == 0) {
     return {nullptr, nullptr, &CachingAllocator::free, cpu};
   }
-  std::size_t block_bytes = block_size(bytes + sizeof(Header));
-  void* block = take(block_bytes);
+  const std::size_t block_bytes = round_up(bytes + sizeof(Block), alignof(Block));
+  Block* block = take(block_bytes);
   if (block == nullptr) {
     release_cached();
     block = take(block_bytes);
@@ -80,25 +120,36 @@ c10::DataPtr CachingAllocator::allocate(std::size_t bytes) {
     throw Error(fmt::format("out of memory: {} MB more are needed beside the {} MB in use",
                             block_bytes >> 20U, statistics().in_use >> 20U));
   }
-  auto* header = new (block) Header{this, block_bytes, bytes};
+  block->requested_bytes = bytes;
   {
     const std::scoped_lock lock(mutex_);
     statistics_.in_use += static_cast<std::int64_t>(bytes);
     statistics_.peak_in_use = std::max(statistics_.peak_in_use, statistics_.in_use);
   }
-  return {header + 1, header + 1, &CachingAllocator::free, cpu};
+  return {block + 1, block + 1, &CachingAllocator::free, cpu};
 }
 
-void CachingAllocator::give_back(Header* header) {
+void CachingAllocator::give_back(Block* block) {
   const std::scoped_lock lock(mutex_);
-  statistics_.in_use -= static_cast<std::int64_t>(header->requested_bytes);
-  free_[header->block_bytes].push_back(header);
+  statistics_.in_use -= static_cast<std::int64_t>(block->requested_bytes);
+  const auto is_free = [](const Block* neighbour) { return neighbour != nullptr && neighbour->free; };
+  if (is_free(block->next)) {
+    block->pool->erase(block->next);
+    block->absorb_next();
+  }
+  if (is_free(block->previous)) {
+    block = block->previous;
+    block->pool->erase(block);
+    block->absorb_next();
+  }
+  block->free = true;
+  block->pool->insert(block);
 }
 
 void CachingAllocator::free(void* data) {
   if (data != nullptr) {
-    auto* header = static_cast<Header*>(data) - 1;
-    header->owner->give_back(header);
+    auto* block = static_cast<Block*>(data) - 1;
+    block->owner->give_back(block);
   }
 }
 
@@ -110,12 +161,16 @@ void CachingAllocator::copy_data(void* to, const void* from, std::size_t bytes) 
 
 void CachingAllocator::release_cached() {
   const std::scoped_lock lock(mutex_);
-  for (auto& [bytes, blocks] : free_) {
-    for (void* block : blocks) {
-      std::free(block);
-      statistics_.reserved -= static_cast<std::int64_t>(bytes);
+  for (FreeBlocks* pool : {&small_, &large_}) {
+    for (auto block = pool->begin(); block != pool->end();) {
+      if (!(*block)->is_segment()) {
+        ++block;
+        continue;
+      }
+      statistics_.reserved -= static_cast<std::int64_t>((*block)->bytes);
+      std::free(*block);
+      block = pool->erase(block);
     }
-    blocks.clear();
   }
 }
 

@@ -3,11 +3,13 @@
 #include <c10/core/Allocator.h>
 
 #include <cstdint>
-#include <map>
 #include <mutex>
-#include <vector>
+#include <set>
 
 namespace primus::kernels::cpu {
+
+/// Memory comes from the system in at least so many bytes, but for small tensors.
+constexpr std::int64_t allocator_segment_bytes = std::int64_t{32} << 20U;
 
 struct AllocatorStatistics {
   /// Bytes asked for and not yet freed, now and at most so far.
@@ -18,9 +20,14 @@ struct AllocatorStatistics {
   std::int64_t peak_reserved = 0;
 };
 
-/// Keeps freed tensors' memory for the next tensor of that size, in huge pages where they are large. A
-/// training step asks for the same sizes again and again; glibc hands large blocks back to the system each
-/// time, which then clears every page anew.
+/// Keeps freed tensors' memory for the next tensors, in huge pages where it is large. A training step asks
+/// for the same sizes again and again; glibc hands large blocks back to the system each time, which then
+/// clears every page anew.
+///
+/// Memory comes from the system in segments, which are cut into blocks: a tensor gets the smallest free block
+/// that is large enough, the rest of it stays free, and free neighbours become one block again (best fit with
+/// coalescing, as in PyTorch's CUDA allocator). Small and large blocks have segments of their own, so that a
+/// small tensor that lives long does not split what large ones need.
 class CachingAllocator final : public c10::Allocator {
  public:
   CachingAllocator() = default;
@@ -32,22 +39,31 @@ class CachingAllocator final : public c10::Allocator {
   c10::DeleterFnPtr raw_deleter() const override;
   void copy_data(void* to, const void* from, std::size_t bytes) const override;
 
-  /// Gives what is kept but not in use back to the system.
+  /// Gives segments of which nothing is in use back to the system.
   void release_cached();
   AllocatorStatistics statistics() const;
   /// Lets peak figures start anew from what is in use now.
   void reset_peaks();
 
  private:
-  struct Header;
-  /// A block of at least `bytes`, which becomes its size; null when the system has no more.
-  void* take(std::size_t& bytes);
-  void give_back(Header* header);
+  struct Block;
+  /// By size, then by address.
+  struct Smaller {
+    using is_transparent = void;
+    bool operator()(const Block* a, const Block* b) const;
+    bool operator()(const Block* a, std::size_t bytes) const;
+  };
+  using FreeBlocks = std::set<Block*, Smaller>;
+
+  /// A block of at least so many bytes that is in use from now on; null when the system has no more.
+  Block* take(std::size_t block_bytes);
+  Block* new_segment(std::size_t block_bytes, FreeBlocks& pool);
+  void give_back(Block* block);
   static void free(void* data);
 
   mutable std::mutex mutex_;
-  /// Free blocks by their size. One that is a little too large serves as well.
-  std::map<std::size_t, std::vector<void*>> free_;
+  FreeBlocks small_;
+  FreeBlocks large_;
   AllocatorStatistics statistics_;
 };
 

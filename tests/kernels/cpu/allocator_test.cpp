@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <random>
 #include <thread>
+#include <vector>
 
 namespace primus::kernels::cpu {
 namespace {
@@ -17,15 +19,47 @@ TEST(CachingAllocator, gives_freed_memory_to_the_next_of_that_size) {
   EXPECT_NE(third.get(), first);
 }
 
-TEST(CachingAllocator, gives_a_block_to_a_slightly_smaller_tensor_but_not_to_a_much_smaller_one) {
+TEST(CachingAllocator, cuts_a_block_for_smaller_tensors_and_joins_it_again) {
   CachingAllocator allocator;
   void* freed = allocator.allocate(40 << 20).get();
+  const std::int64_t reserved = allocator.statistics().reserved;
   {
-    const c10::DataPtr much_smaller = allocator.allocate(20 << 20);
-    EXPECT_NE(much_smaller.get(), freed);
+    const c10::DataPtr a = allocator.allocate(20 << 20), b = allocator.allocate(10 << 20),
+                       c = allocator.allocate(9 << 20);
+    EXPECT_EQ(a.get(), freed);
   }
-  const c10::DataPtr smaller = allocator.allocate(38 << 20);
-  EXPECT_EQ(smaller.get(), freed);
+  // Whatever the order in which they were freed.
+  EXPECT_EQ(allocator.allocate(40 << 20).get(), freed);
+  EXPECT_EQ(allocator.statistics().reserved, reserved);
+}
+
+TEST(CachingAllocator, takes_the_smallest_block_that_is_large_enough) {
+  CachingAllocator allocator;
+  c10::DataPtr large = allocator.allocate(60 << 20), small = allocator.allocate(40 << 20);
+  void* const fitting = small.get();
+  large.clear();
+  small.clear();
+  EXPECT_EQ(allocator.allocate(39 << 20).get(), fitting);
+}
+
+TEST(CachingAllocator, keeps_small_tensors_out_of_what_large_ones_need) {
+  CachingAllocator allocator;
+  void* freed = allocator.allocate(40 << 20).get();
+  const c10::DataPtr small = allocator.allocate(1000);
+  EXPECT_EQ(allocator.allocate(40 << 20).get(), freed);
+}
+
+TEST(CachingAllocator, gives_back_only_segments_of_which_nothing_is_in_use) {
+  CachingAllocator allocator;
+  void* freed = allocator.allocate(40 << 20).get();
+  c10::DataPtr part = allocator.allocate(20 << 20);
+  EXPECT_EQ(part.get(), freed);
+  allocator.release_cached();
+  EXPECT_GT(allocator.statistics().reserved, 40 << 20);
+  std::memset(part.get(), 1, 20 << 20);
+  part.clear();
+  allocator.release_cached();
+  EXPECT_EQ(allocator.statistics().reserved, 0);
 }
 
 TEST(CachingAllocator, takes_little_more_than_asked_for_large_tensors) {
@@ -33,6 +67,34 @@ TEST(CachingAllocator, takes_little_more_than_asked_for_large_tensors) {
   const std::size_t bytes = (std::size_t{129} << 20U) + 5;
   const c10::DataPtr data = allocator.allocate(bytes);
   EXPECT_LE(allocator.statistics().reserved, static_cast<std::int64_t>(bytes + (2 << 20)));
+}
+
+/// What a training step does: many tensors of some sizes, freed in another order.
+TEST(CachingAllocator, holds_little_more_than_is_in_use_and_no_block_overlaps) {
+  CachingAllocator allocator;
+  std::mt19937 random(3);
+  std::vector<std::pair<c10::DataPtr, std::size_t>> live;
+  const std::size_t sizes[] = {3 << 20, 5 << 20, 17 << 20, 900, 70000};
+  for (int step = 0; step < 4000; ++step) {
+    if (live.size() < 60 || random() % 2 == 0) {
+      const std::size_t bytes = sizes[random() % 5];
+      live.emplace_back(allocator.allocate(bytes), bytes);
+      std::memset(live.back().first.get(), static_cast<int>(bytes % 251), std::min<std::size_t>(bytes, 5000));
+    }
+    if (live.size() > 60) {
+      std::swap(live[random() % live.size()], live.back());
+      const auto& [data, bytes] = live.back();
+      const auto* first = static_cast<const unsigned char*>(data.get());
+      ASSERT_EQ(first[0], bytes % 251);
+      ASSERT_EQ(first[std::min<std::size_t>(bytes, 5000) - 1], bytes % 251);
+      live.pop_back();
+    }
+  }
+  const AllocatorStatistics statistics = allocator.statistics();
+  EXPECT_LT(static_cast<double>(statistics.peak_reserved), 1.5 * static_cast<double>(statistics.peak_in_use));
+  live.clear();
+  allocator.release_cached();
+  EXPECT_EQ(allocator.statistics().reserved, 0);
 }
 
 TEST(CachingAllocator, aligns_to_cache_lines_and_owns_all_bytes) {
