@@ -5,6 +5,7 @@
 
 #include "kernels/compute_dtype.h"
 #include "kernels/cpu/activation.h"
+#include "kernels/linear.h"
 #include "kernels/span.h"
 
 namespace primus::kernels {
@@ -50,6 +51,15 @@ at::Tensor activation(const at::Tensor& x, const std::optional<Weight>& bias, Ac
   at::Tensor wide = x.to(dtype);
   if (bias) wide = wide + tracked(*bias).to(dtype);
   return apply(wide, kind).to(x.scalar_type());
+}
+
+at::Tensor activation_linear(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
+                             const Weight& weight, const KernelOptions& options) {
+  if (options.fused_activation && cpu::covers_activation(x, bias)) {
+    const OperatorSpan span("ActivationLinear");
+    return cpu::fused_activation_linear(x, bias, kind, weight, options);
+  }
+  return linear(activation(x, bias, kind, options), weight, {}, options);
 }
 
 }  // namespace primus::kernels

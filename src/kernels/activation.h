@@ -23,4 +23,9 @@ bool is_gated(Activation kind);
 at::Tensor activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
                       const KernelOptions& options = {});
 
+/// activation(x, bias)·Wᵀ as one operator, so that a fused version need not keep the activation for the
+/// backward. weight [out, f]; returns [..., out] in x's dtype.
+at::Tensor activation_linear(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
+                             const Weight& weight, const KernelOptions& options = {});
+
 }  // namespace primus::kernels

@@ -5,7 +5,6 @@ namespace primus::model {
 Mlp::Mlp(const TransformerConfig& config, const std::string& name, const parallel::Mesh& mesh,
          parallel::ParameterSet& parameters)
     : activation_(config.activation),
-      kernels_(config.kernels),
       linear_fc1_({.name = name + ".linear_fc1",
                    .in = config.hidden_size,
                    .out = config.ffn_hidden_size * (config.gated() ? 2 : 1),
@@ -23,9 +22,8 @@ Mlp::Mlp(const TransformerConfig& config, const std::string& name, const paralle
                   mesh, parameters) {}
 
 at::Tensor Mlp::forward(const at::Tensor& x) const {
-  const at::Tensor wide = linear_fc1_.forward_without_bias(x);
-  return linear_fc2_.forward_without_bias(
-      kernels::activation(wide, linear_fc1_.bias(), activation_, kernels_));
+  return linear_fc2_.forward_of_activation(linear_fc1_.forward_without_bias(x), linear_fc1_.bias(),
+                                           activation_);
 }
 
 }  // namespace primus::model

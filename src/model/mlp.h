@@ -23,7 +23,6 @@ class Mlp {
 
  private:
   kernels::Activation activation_;
-  kernels::KernelOptions kernels_;
   parallel::ColumnParallelLinear linear_fc1_;
   parallel::RowParallelLinear linear_fc2_;
 };

@@ -59,7 +59,16 @@ RowParallelLinear::RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, P
                      {.sequence_parallel = mesh.sequence_parallel()}) {}
 
 at::Tensor RowParallelLinear::forward_without_bias(const at::Tensor& x) const {
-  const at::Tensor partial = kernels::linear(x, weight_->use(), {}, kernels_);
+  return reduce(kernels::linear(x, weight_->use(), {}, kernels_));
+}
+
+at::Tensor RowParallelLinear::forward_of_activation(const at::Tensor& x,
+                                                    const std::optional<kernels::Weight>& bias,
+                                                    kernels::Activation activation) const {
+  return reduce(kernels::activation_linear(x, bias, activation, weight_->use(), kernels_));
+}
+
+at::Tensor RowParallelLinear::reduce(const at::Tensor& partial) const {
   return sequence_parallel_ ? reduce_scatter_to_sequence_region(partial, group_)
                             : reduce_from_tensor_region(partial, group_);
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/activation.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/options.h"
 #include "parallel/mesh.h"
@@ -70,6 +71,13 @@ class RowParallelLinear : public ParallelLinear {
   RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters);
 
   at::Tensor forward_without_bias(const at::Tensor& x) const;
+  /// The same of activation(x, bias of the layer before), as one operator. x [s, b, in / size], twice as wide
+  /// where the activation is gated.
+  at::Tensor forward_of_activation(const at::Tensor& x, const std::optional<kernels::Weight>& bias,
+                                   kernels::Activation activation) const;
+
+ private:
+  at::Tensor reduce(const at::Tensor& partial) const;
 };
 
 /// A table of `rows` vectors, its rows spread over the tensor-parallel group.

@@ -9,12 +9,13 @@ namespace primus::plan {
 
 namespace {
 
-/// Per token and layer. The inputs of norms, linears, attention and activation, each kept once.
+/// Per token and layer. The inputs of norms, linears, attention and activation, each kept once; the second
+/// linear of the MLP makes its input again.
 std::int64_t layer_bytes(const model::TransformerConfig& config, std::int64_t element) {
   const std::int64_t h = config.hidden_size, f = config.ffn_hidden_size;
   const std::int64_t context = config.num_attention_heads * config.kv_channels;
   const std::int64_t normed_and_residual = 4 * h;
-  const std::int64_t mlp = f * (config.gated() ? 3 : 2);
+  const std::int64_t mlp = f * (config.gated() ? 2 : 1);
   const std::int64_t statistics = 4 * (config.num_attention_heads + 4);
   return element * (normed_and_residual + config.qkv_size() + context + mlp) + statistics;
 }

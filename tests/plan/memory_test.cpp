@@ -31,8 +31,8 @@ TEST(StepMemory, counts_weights_gradients_main_weights_and_two_moments) {
 
 TEST(StepMemory, counts_what_each_layer_keeps_by_hand) {
   // Per token and layer: input and output of both norms 4·8, queries, key and value 16, context 8, gate and
-  // up 32, their product 16; statistics: log-sum-exp 2, two for each norm.
-  const std::int64_t layer = 2 * (32 + 16 + 8 + 32 + 16) + 4 * (2 + 4);
+  // up 32; statistics: log-sum-exp 2, two for each norm.
+  const std::int64_t layer = 2 * (32 + 16 + 8 + 32) + 4 * (2 + 4);
   const std::int64_t around = 2 * 2 * 8;  // the final norm's input and output
   EXPECT_EQ(predict_step_memory(small_model(at::kBFloat16), 3, 4).activations, 12 * (2 * layer + around));
 }

@@ -7,6 +7,7 @@
 #include "kernels/cpu/isa/activation.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/types.h"
+#include "kernels/linear.h"
 
 namespace primus::kernels::cpu {
 
@@ -39,16 +40,18 @@ at::Tensor fused_activation_forward(const at::Tensor& x, const at::Tensor& bias,
   return y;
 }
 
-/// Gradients of x and of the bias, the latter fp32.
+/// Gradients of x and of the bias, the latter fp32. `value`, when it is defined, becomes the activation; it
+/// may be `dy`.
 std::pair<at::Tensor, at::Tensor> fused_activation_backward(const at::Tensor& dy, const at::Tensor& x,
-                                                            const at::Tensor& bias, Activation kind,
-                                                            Isa isa) {
+                                                            const at::Tensor& bias, Activation kind, Isa isa,
+                                                            const at::Tensor& value = {}) {
   at::Tensor dx = at::empty_like(x);
   at::Tensor bias_gradient;
   with_pass_types(x.scalar_type(), isa, [&]<class T, Isa level>() {
     ActivationCall<T> call = activation_call<T>(x, bias, kind);
     call.dy = dy.const_data_ptr<T>();
     call.dx = dx.mutable_data_ptr<T>();
+    call.y = value.defined() ? value.mutable_data_ptr<T>() : nullptr;
     const std::int64_t rows = dy.numel() / call.size;
     if (bias.defined()) {
       bias_gradient =
@@ -89,6 +92,41 @@ struct FusedActivation : torch::autograd::Function<FusedActivation> {
   }
 };
 
+struct FusedActivationLinear : torch::autograd::Function<FusedActivationLinear> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const std::optional<at::Tensor>& bias,
+                            const at::Tensor& weight, const c10::intrusive_ptr<GradientSink>& bias_sink,
+                            const c10::intrusive_ptr<GradientSink>& weight_sink, Activation kind,
+                            const KernelOptions& options, Isa isa) {
+    const at::Tensor rows = x.contiguous();
+    ctx->save_for_backward({rows, bias.value_or(at::Tensor()), weight});
+    ctx->saved_data["bias_sink"] = pack_sink(bias_sink);
+    ctx->saved_data["weight_sink"] = pack_sink(weight_sink);
+    ctx->saved_data["kind"] = static_cast<std::int64_t>(kind);
+    ctx->saved_data["fused_linear"] = options.fused_linear;
+    ctx->saved_data["isa"] = static_cast<std::int64_t>(isa);
+    return linear(fused_activation_forward(rows, bias.value_or(at::Tensor()), kind, isa),
+                  Weight{weight, nullptr}, {}, options);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list upstream) {
+    const variable_list saved = ctx->get_saved_variables();
+    const at::Tensor &x = saved[0], &bias = saved[1], &weight = saved[2];
+    const KernelOptions options{.fused_linear = ctx->saved_data["fused_linear"].toBool()};
+    at::Tensor activation = linear_input_gradient(upstream[0], weight, options).contiguous();
+    // From here on it is the activation: the pass reads each gradient before it writes there.
+    auto [dx, bias_gradient] = fused_activation_backward(
+        activation, x, bias, static_cast<Activation>(ctx->saved_data["kind"].toInt()),
+        static_cast<Isa>(ctx->saved_data["isa"].toInt()), activation);
+    const at::Tensor weight_gradient =
+        linear_weight_gradient(upstream[0], activation, unpack_sink(ctx->saved_data["weight_sink"]), options);
+    if (bias_gradient.defined()) {
+      bias_gradient =
+          deliver_gradient(unpack_sink(ctx->saved_data["bias_sink"]), bias_gradient, bias.scalar_type());
+    }
+    return {dx, bias_gradient, weight_gradient, {}, {}, {}, {}, {}};
+  }
+};
+
 }  // namespace
 
 bool covers_activation(const at::Tensor& x, const std::optional<Weight>& bias) {
@@ -99,6 +137,12 @@ bool covers_activation(const at::Tensor& x, const std::optional<Weight>& bias) {
 at::Tensor fused_activation(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
                             Isa isa) {
   return FusedActivation::apply(x, value_of(bias), bias ? bias->sink : nullptr, kind, isa);
+}
+
+at::Tensor fused_activation_linear(const at::Tensor& x, const std::optional<Weight>& bias, Activation kind,
+                                   const Weight& weight, const KernelOptions& options, Isa isa) {
+  return FusedActivationLinear::apply(x, value_of(bias), weight.value, bias ? bias->sink : nullptr,
+                                      weight.sink, kind, options, isa);
 }
 
 }  // namespace primus::kernels::cpu

@@ -11,6 +11,7 @@
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/rope.h"
+#include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "tests/kernels/testing.h"
 
@@ -127,6 +128,47 @@ TEST_P(Passes, activations_are_no_further_from_float64_than_the_composites) {
           dtype());
     }
   }
+}
+
+TEST_P(Passes, an_activation_with_its_linear_is_no_further_from_float64_than_the_composite) {
+  for (const Activation kind : {Activation::gelu_tanh, Activation::swiglu, Activation::squared_relu}) {
+    const std::int64_t width = is_gated(kind) ? 2 * 70 : 70;
+    SCOPED_TRACE(static_cast<int>(kind));
+    const auto fused = [&](const variable_list& x) {
+      return fused_activation_linear(x[0], Weight{x[1], nullptr}, kind, Weight{x[2], nullptr},
+                                     KernelOptions::all_fused(), isa());
+    };
+    const auto reference = [&](const variable_list& x) {
+      return activation_linear(x[0], Weight{x[1], nullptr}, kind, Weight{x[2], nullptr});
+    };
+    expect_no_worse(
+        fused, reference,
+        [&] { return variable_list{normal({13, 5, width}), normal({width}), normal({34, 70})}; }, dtype());
+  }
+}
+
+TEST(ActivationLinear, equals_its_parts_and_adds_to_both_sinks) {
+  const auto sink_of = [](at::IntArrayRef shape) {
+    auto sink = c10::make_intrusive<GradientSink>();
+    sink->main_grad = at::zeros(shape);
+    return sink;
+  };
+  const at::Tensor x = at::randn({40, 128}).to(at::kBFloat16).requires_grad_(), dy = at::randn({40, 32});
+  const Weight bias{at::randn({128}).to(at::kBFloat16).requires_grad_(), sink_of({128})};
+  const Weight weight{at::randn({32, 64}).to(at::kBFloat16).requires_grad_(), sink_of({32, 64})};
+  const KernelOptions kernels = KernelOptions::all_fused();
+  const auto run = [&](bool as_one) {
+    x.mutable_grad().reset();
+    bias.sink->main_grad.zero_();
+    weight.sink->main_grad.zero_();
+    const at::Tensor y = as_one
+                             ? activation_linear(x, bias, Activation::swiglu, weight, kernels)
+                             : linear(activation(x, bias, Activation::swiglu, kernels), weight, {}, kernels);
+    torch::autograd::backward({y}, {dy.to(at::kBFloat16)});
+    return variable_list{y.detach(), x.grad(), bias.sink->main_grad.clone(), weight.sink->main_grad.clone()};
+  };
+  const variable_list one = run(true), parts = run(false);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], parts[i])) << i;
 }
 
 TEST_P(Passes, activations_hold_at_extremes) {

@@ -79,6 +79,7 @@ void plain_rows(const ActivationCall<T>& call, std::int64_t first, std::int64_t 
       }
       const Vec dx = load(call.dy + start + i, count) * at.slope;
       store(call.dx + start + i, dx, count);
+      if (call.y != nullptr) store(call.y + start + i, at.value, count);
       add_to(bias_gradient, dx, i, count);
     }
   }
@@ -103,6 +104,7 @@ void gated_rows(const ActivationCall<T>& call, std::int64_t first, std::int64_t 
       const Vec up_gradient = dy * gate.value;
       store(call.dx + row * 2 * size + i, gate_gradient, count);
       store(call.dx + row * 2 * size + size + i, up_gradient, count);
+      if (call.y != nullptr) store(call.y + row * size + i, gate.value * up, count);
       add_to(bias_gradient, gate_gradient, i, count);
       add_to(bias_gradient, up_gradient, size + i, count);
     }

@@ -16,7 +16,7 @@ struct ActivationCall {
   const T* x = nullptr;
   const T* bias = nullptr;
   T* y = nullptr;
-  /// Backward only.
+  /// Backward only; then y is optional, and may be dy's memory.
   const T* dy = nullptr;
   T* dx = nullptr;
 };
