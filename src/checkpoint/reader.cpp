@@ -88,15 +88,21 @@ void Checkpoint::check_names_and_shapes(const std::vector<parallel::TensorPiece>
 
 void Checkpoint::load(const std::vector<parallel::TensorPiece>& pieces) const {
   check_names_and_shapes(pieces);
-  for (const parallel::TensorPiece& piece : pieces) load_piece(piece);
+  // A piece of main weights also writes the weights, which the file may have rounded in another way than we
+  // do: it comes after the weights' own piece, in whatever order the caller has them.
+  for (const bool split : {false, true}) {
+    for (const parallel::TensorPiece& piece : pieces) {
+      if (piece.remainder.defined() == split) load_piece(piece);
+    }
+  }
 }
 
 void Checkpoint::load_piece(const parallel::TensorPiece& piece) const {
   const at::NoGradGuard no_grad;
   const StoredTensor& stored = index_.tensors.at(piece.name);
   const auto element = static_cast<std::int64_t>(c10::elementSize(stored.dtype));
-  const bool direct =
-      piece.data.is_cpu() && piece.data.is_contiguous() && piece.data.scalar_type() == stored.dtype;
+  const bool direct = !piece.remainder.defined() && piece.data.is_cpu() && piece.data.is_contiguous() &&
+                      piece.data.scalar_type() == stored.dtype;
   const at::Tensor target = direct ? piece.data : at::empty(piece.data.sizes(), stored.dtype);
   auto* bytes = static_cast<std::byte*>(target.mutable_data_ptr());
   std::int64_t filled = 0;
@@ -112,7 +118,7 @@ void Checkpoint::load_piece(const parallel::TensorPiece& piece) const {
     throw_user_error("{}: damaged: {} of {} elements of tensor {} are in no shard",
                      (directory_ / index_file).string(), target.numel() - filled, target.numel(), piece.name);
   }
-  if (!direct) piece.data.copy_(target);
+  if (!direct) piece.assign(target);
 }
 
 const SafetensorsFile& Checkpoint::shard(int number) const {

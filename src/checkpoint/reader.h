@@ -34,9 +34,10 @@ class Checkpoint {
   /// from that in `ours`. Arguments that only one side has are not compared.
   void check_architecture(const nlohmann::json& ours) const;
 
-  /// Fills the pieces' data, converting the dtype where it differs. All names and shapes are compared first,
-  /// and nothing is written when they do not fit; the message lists the first tensors that differ. Throws
-  /// UserError naming shard file and tensor when the bytes read do not have their checksums.
+  /// Fills the pieces, converting the dtype where it differs. Where a weight and its main weight are both
+  /// among them, in either order, the weight becomes the rounded main weight. All names and shapes are
+  /// compared first, and nothing is written when they do not fit; the message lists the first tensors that
+  /// differ. Throws UserError naming shard file and tensor when the bytes read do not have their checksums.
   void load(const std::vector<parallel::TensorPiece>& pieces) const;
 
   /// Reads all of a tensor, on the host.

@@ -28,13 +28,12 @@ Index write_shard(const fs::path& directory, const std::vector<parallel::TensorP
   std::vector<TensorInfo> infos;
   for (const parallel::TensorPiece& piece : pieces) {
     if (piece.replica) continue;
-    infos.push_back(
-        {.name = piece_key(piece), .dtype = piece.data.scalar_type(), .shape = piece.data.sizes().vec()});
+    infos.push_back({.name = piece_key(piece), .dtype = piece.dtype(), .shape = piece.data.sizes().vec()});
   }
   SafetensorsWriter writer(shard_file(directory, rank), std::move(infos));
   for (const parallel::TensorPiece& piece : pieces) {
     if (piece.replica) continue;
-    const at::Tensor data = piece.data.cpu().contiguous();
+    const at::Tensor data = piece.values().cpu().contiguous();
     writer.write(piece_key(piece), data);
     Index one;
     one.tensors[piece.name] = {.dtype = data.scalar_type(),

@@ -139,6 +139,7 @@ void DistributedDataParallel::finish_gradients() {
     if (reduction.carrier.defined()) reduction.target.copy_(reduction.carrier);
   }
   reductions_.clear();
+  wait_for_weights();
   sum_sequence_parallel_gradients();
 }
 

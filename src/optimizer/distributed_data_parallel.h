@@ -52,7 +52,8 @@ class DistributedDataParallel {
 
   void start_last_backward(std::int64_t iteration);
   /// Returns when all gradients are those of the whole batch; with the distributed optimizer only in this
-  /// rank's part of each bucket. Throws Error that names iteration, rank and parameter for NaN or Inf.
+  /// rank's part of each bucket. No gather of weights is then under way, so that the optimizer may read and
+  /// write its part of them. Throws Error that names iteration, rank and parameter for NaN or Inf.
   void finish_gradients();
   /// With the distributed optimizer: spreads the weights that each rank has updated. With overlap, whoever
   /// reads weights elsewhere than in a forward pass calls `wait_for_weights` first.

@@ -51,17 +51,31 @@ struct Optimizer::Partition {
   ParamAndGradBuffer* buffer;
   std::int64_t begin;
   std::int64_t end;
-  /// All [end - begin], fp32. `main` views the buffer's weights when those are fp32; `second` is undefined
-  /// for SGD.
-  at::Tensor main;
+  /// All [end - begin]. int16: with the buffer's bf16 weights, the main weights (kernels/main_weight.h);
+  /// undefined where weights are fp32.
+  at::Tensor remainder;
+  /// fp32; `second` is undefined for SGD.
   at::Tensor first;
   at::Tensor second;
 
-  bool has_own_main() const { return buffer->weights().scalar_type() != at::kFloat; }
-  float* at(const at::Tensor& state, std::int64_t position) const {
-    return state.data_ptr<float>() + (position - begin);
+  bool is_split() const { return buffer->weights().scalar_type() == at::kBFloat16; }
+  /// The weights that belong to the remainders, or the fp32 weights.
+  at::Tensor weights() const { return buffer->weights().slice(0, begin, end); }
+  template <typename T>
+  T* at(const at::Tensor& state, std::int64_t position) const {
+    return state.data_ptr<T>() + (position - begin);
   }
+  const float* gradient(std::int64_t position) const {
+    return buffer->gradients().const_data_ptr<float>() + position;
+  }
+  double sum_of_main_squares(std::int64_t position, std::int64_t count) const;
 };
+
+double Optimizer::Partition::sum_of_main_squares(std::int64_t position, std::int64_t count) const {
+  if (!is_split()) return sum_of_squares(buffer->weights().const_data_ptr<float>() + position, count);
+  return sum_of_squares(buffer->weights().const_data_ptr<at::BFloat16>() + position,
+                        at<std::int16_t>(remainder, position), count);
+}
 
 struct Optimizer::Block {
   std::size_t partition;
@@ -80,7 +94,6 @@ Optimizer::Optimizer(std::vector<ParamAndGradBuffer*> buffers, const OptimizerCo
     : config_(config), mesh_(mesh), sharded_(shard.count > 1), buffers_(std::move(buffers)) {
   make_partitions(shard);
   for (std::size_t i = 0; i < partitions_.size(); ++i) make_blocks(i);
-  reload_main_weights();
 }
 
 Optimizer::~Optimizer() = default;
@@ -98,12 +111,11 @@ void Optimizer::make_partitions(const OptimizerShard& shard) {
       Partition partition{.buffer = buffer,
                           .begin = bucket.begin + shard.rank * length,
                           .end = bucket.begin + (shard.rank + 1) * length,
-                          .main = {},
+                          .remainder = {},
                           .first = {},
                           .second = {}};
       const auto options = buffer->gradients().options();
-      partition.main = partition.has_own_main() ? at::zeros({length}, options)
-                                                : buffer->weights().slice(0, partition.begin, partition.end);
+      if (partition.is_split()) partition.remainder = at::zeros({length}, options.dtype(at::kShort));
       partition.first = at::zeros({length}, options);
       if (config_.kind == OptimizerConfig::Kind::adam) partition.second = at::zeros({length}, options);
       partitions_.push_back(std::move(partition));
@@ -140,9 +152,9 @@ std::vector<double> Optimizer::block_sums(bool of_gradients) const {
     for (std::int64_t i = from; i < to; ++i) {
       const Block& block = blocks_[i];
       const Partition& partition = partitions_[block.partition];
-      const float* values = of_gradients ? partition.buffer->gradients().const_data_ptr<float>() + block.begin
-                                         : partition.at(partition.main, block.begin);
-      sums[i] = sum_of_squares(values, block.end - block.begin);
+      const std::int64_t count = block.end - block.begin;
+      sums[i] = of_gradients ? sum_of_squares(partition.gradient(block.begin), count)
+                             : partition.sum_of_main_squares(block.begin, count);
     }
   });
   return sums;
@@ -204,20 +216,22 @@ double Optimizer::step(const StepInputs& inputs) {
 
 void Optimizer::update_block(const Block& block, const StepInputs& inputs, double gradient_scale) {
   const Partition& partition = partitions_[block.partition];
-  UpdateArrays arrays{.main = partition.at(partition.main, block.begin),
-                      .gradient = partition.buffer->gradients().const_data_ptr<float>() + block.begin,
-                      .first = partition.at(partition.first, block.begin),
-                      .second = nullptr,
-                      .weight = nullptr,
+  UpdateArrays arrays{.gradient = partition.gradient(block.begin),
+                      .first = partition.at<float>(partition.first, block.begin),
                       .count = block.padded_end - block.begin};
-  if (partition.has_own_main())
-    arrays.weight = partition.buffer->weights().data_ptr<at::BFloat16>() + block.begin;
+  const at::Tensor& weights = partition.buffer->weights();
+  if (partition.is_split()) {
+    arrays.weight = weights.data_ptr<at::BFloat16>() + block.begin;
+    arrays.remainder = partition.at<std::int16_t>(partition.remainder, block.begin);
+  } else {
+    arrays.main = weights.data_ptr<float>() + block.begin;
+  }
 
   const bool decoupled = block.decoupled_learning_rate && inputs.decoupled_learning_rate >= 0;
   const double learning_rate = decoupled ? inputs.decoupled_learning_rate : inputs.learning_rate;
   const double weight_decay = block.decay ? inputs.weight_decay : 0.0;
   if (config_.kind == OptimizerConfig::Kind::adam) {
-    arrays.second = partition.at(partition.second, block.begin);
+    arrays.second = partition.at<float>(partition.second, block.begin);
     apply(adam_rule(config_, steps_), learning_rate, weight_decay, gradient_scale, arrays);
   } else {
     SgdRule rule;
@@ -233,8 +247,7 @@ double Optimizer::params_norm() const {
 std::int64_t Optimizer::num_zeros_in_grad() const {
   std::vector<double> zeros;
   for (const Block& block : blocks_) {
-    const at::Tensor& gradients = partitions_[block.partition].buffer->gradients();
-    const float* values = gradients.const_data_ptr<float>() + block.begin;
+    const float* values = partitions_[block.partition].gradient(block.begin);
     zeros.push_back(static_cast<double>(count_zeros(values, block.end - block.begin)));
   }
   return static_cast<std::int64_t>(sum_of_primary(zeros));
@@ -242,37 +255,45 @@ std::int64_t Optimizer::num_zeros_in_grad() const {
 
 std::vector<parallel::TensorPiece> Optimizer::state_pieces() const {
   std::vector<parallel::TensorPiece> result;
-  const auto add = [&](const Partition& partition, const BufferSlot& slot, const char* kind,
-                       const at::Tensor& state) {
-    const parallel::Parameter& parameter = *slot.parameter;
-    const std::string name = fmt::format("optimizer.state.{}.{}", kind, parameter.name());
-    const bool replica = !parallel::is_primary(parameter, mesh_) ||
-                         (!sharded_ && parallel::replication_group(parameter, mesh_).rank() > 0);
-    const std::int64_t begin = std::max(slot.begin, partition.begin);
-    const std::int64_t end = std::min(slot.end, partition.end);
-    if (begin >= end) return;
-    const at::Tensor flat = state.slice(0, begin - partition.begin, end - partition.begin);
-    auto pieces = end - begin == slot.end - slot.begin
-                      ? parallel::tensor_pieces(parameter, name, flat.view(parameter.local_shape()), replica)
-                      : parallel::tensor_pieces_of_range(parameter, name, begin - slot.begin, flat, replica);
+  const bool adam = config_.kind == OptimizerConfig::Kind::adam;
+  const auto add = [&](std::vector<parallel::TensorPiece> pieces) {
     std::move(pieces.begin(), pieces.end(), std::back_inserter(result));
   };
   for (const Partition& partition : partitions_) {
-    const bool adam = config_.kind == OptimizerConfig::Kind::adam;
     for (const BufferSlot& slot : partition.buffer->slots()) {
-      if (partition.has_own_main()) add(partition, slot, "fp32_param", partition.main);
-      add(partition, slot, adam ? "exp_avg" : "momentum_buffer", partition.first);
-      if (adam) add(partition, slot, "exp_avg_sq", partition.second);
+      if (slot.begin >= partition.end || slot.end <= partition.begin) continue;
+      if (partition.is_split()) {
+        auto pieces = pieces_of(partition, slot, "fp32_param", partition.weights());
+        const auto remainders = pieces_of(partition, slot, "fp32_param", partition.remainder);
+        for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i].remainder = remainders[i].data;
+        add(std::move(pieces));
+      }
+      add(pieces_of(partition, slot, adam ? "exp_avg" : "momentum_buffer", partition.first));
+      if (adam) add(pieces_of(partition, slot, "exp_avg_sq", partition.second));
     }
   }
   return result;
 }
 
+/// The part of `state`, which has the partition's elements, that belongs to a parameter.
+std::vector<parallel::TensorPiece> Optimizer::pieces_of(const Partition& partition, const BufferSlot& slot,
+                                                        const char* kind, const at::Tensor& state) const {
+  const parallel::Parameter& parameter = *slot.parameter;
+  const std::string name = fmt::format("optimizer.state.{}.{}", kind, parameter.name());
+  const bool replica = !parallel::is_primary(parameter, mesh_) ||
+                       (!sharded_ && parallel::replication_group(parameter, mesh_).rank() > 0);
+  const std::int64_t begin = std::max(slot.begin, partition.begin);
+  const std::int64_t end = std::min(slot.end, partition.end);
+  const at::Tensor flat = state.slice(0, begin - partition.begin, end - partition.begin);
+  return end - begin == slot.end - slot.begin
+             ? parallel::tensor_pieces(parameter, name, flat.view(parameter.local_shape()), replica)
+             : parallel::tensor_pieces_of_range(parameter, name, begin - slot.begin, flat, replica);
+}
+
 void Optimizer::reload_main_weights() {
   const at::NoGradGuard no_grad;
   for (const Partition& partition : partitions_) {
-    if (partition.has_own_main())
-      partition.main.copy_(partition.buffer->weights().slice(0, partition.begin, partition.end));
+    if (partition.is_split()) partition.remainder.zero_();
   }
 }
 

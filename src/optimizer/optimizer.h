@@ -46,8 +46,9 @@ struct StepInputs {
 };
 
 /// Megatron's mixed-precision optimizer: the model computes with its weights (bf16), and the optimizer
-/// updates fp32 main weights from fp32 gradients and rounds. With fp32 weights the main weights are the
-/// weights themselves.
+/// updates fp32 main weights from fp32 gradients and rounds. A main weight is kept as the bf16 weight and a
+/// remainder of 16 bits (kernels/main_weight.h), so whoever writes weights by hand calls
+/// `reload_main_weights`. With fp32 weights the main weights are the weights themselves.
 ///
 ///     ParamAndGradBuffer buffer(parameters, {});
 ///     Optimizer optimizer({&buffer}, config, mesh);
@@ -75,13 +76,15 @@ class Optimizer {
   double params_norm() const;
   std::int64_t num_zeros_in_grad() const;
 
-  /// Main weights (unless they are the weights themselves) and moments, under Megatron's names such as
-  /// "optimizer.state.exp_avg.decoder.layers.0.mlp.linear_fc1.weight". Loading writes into them.
+  /// Main weights (unless they are the weights themselves) and moments, all fp32, under Megatron's names such
+  /// as "optimizer.state.exp_avg.decoder.layers.0.mlp.linear_fc1.weight". Loading writes into them; loading
+  /// main weights writes the weights, too.
   std::vector<parallel::TensorPiece> state_pieces() const;
   /// Steps taken so far; part of the state, because Adam's bias corrections need it.
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
-  /// Takes the weights as main weights: after weights were initialised, or loaded without optimizer state.
+  /// Takes the weights as main weights, whose remainders become 0: after weights were initialised, or loaded
+  /// without optimizer state.
   void reload_main_weights();
 
  private:
@@ -92,6 +95,8 @@ class Optimizer {
 
   void make_partitions(const OptimizerShard& shard);
   void make_blocks(std::size_t partition);
+  std::vector<parallel::TensorPiece> pieces_of(const Partition& partition, const BufferSlot& slot,
+                                               const char* kind, const at::Tensor& state) const;
   std::vector<double> block_sums(bool of_gradients) const;
   double sum_of_primary(const std::vector<double>& sums) const;
   double sum_over_ranks(double dense, double expert) const;

@@ -1,25 +1,35 @@
 #include "optimizer/update.h"
 
-#include <bit>
 #include <cmath>
 
 #include "core/vector_clones.h"
+#include "kernels/main_weight.h"
 
 namespace primus::optimizer {
 
 namespace {
 
-constexpr int block = 16;
+/// The widest vector holds so many 16-bit numbers: narrower ones would be stored in halves where fp32 numbers
+/// are then loaded whole, which waits for the stores.
+constexpr int block = 32;
+/// Running sums: changing their number changes results.
+constexpr int sum_lanes = 16;
 
-/// Round to nearest, ties to even, as c10::BFloat16 does; without its branch, so that it becomes vector code.
-inline std::uint16_t bfloat16_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-  return static_cast<std::uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? 0x7FC0U : rounded);
+/// The main weights of a block, where they can be changed: `scratch` when they are kept split.
+inline float* join_block(const UpdateArrays& arrays, std::int64_t begin, float* __restrict scratch) {
+  if (arrays.main != nullptr) return arrays.main + begin;
+  const c10::BFloat16* __restrict weight = arrays.weight + begin;
+  const std::int16_t* __restrict remainder = arrays.remainder + begin;
+  for (int i = 0; i < block; ++i) scratch[i] = kernels::main_weight(weight[i].x, remainder[i]);
+  return scratch;
 }
 
-inline void round_block(const float* __restrict main, c10::BFloat16* __restrict weight) {
-  for (int i = 0; i < block; ++i) weight[i].x = bfloat16_bits(main[i]);
+inline void split_block(const float* __restrict main, const UpdateArrays& arrays, std::int64_t begin) {
+  if (arrays.main != nullptr) return;
+  c10::BFloat16* __restrict weight = arrays.weight + begin;
+  std::int16_t* __restrict remainder = arrays.remainder + begin;
+  for (int i = 0; i < block; ++i) weight[i].x = kernels::bfloat16_bits(main[i]);
+  for (int i = 0; i < block; ++i) remainder[i] = kernels::main_weight_remainder(main[i]);
 }
 
 /// `decoupled` is a constant at each call, so neither form pays for the other.
@@ -47,18 +57,37 @@ inline void sgd_block(const SgdRule& rule, float* __restrict main, const float* 
   }
 }
 
+/// `value_at(i)` is the i-th number.
+template <typename ValueAt>
+inline double sum_squares_of(const ValueAt& value_at, std::int64_t count) {
+  double lanes[sum_lanes] = {};
+  std::int64_t i = 0;
+  for (; i + sum_lanes <= count; i += sum_lanes) {
+    for (int lane = 0; lane < sum_lanes; ++lane) {
+      const double value = value_at(i + lane);
+      lanes[lane] += value * value;
+    }
+  }
+  double sum = 0;
+  for (; i < count; ++i) sum += static_cast<double>(value_at(i)) * value_at(i);
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
 }  // namespace
 
 PRIMUS_VECTOR_CLONES
 void update(const AdamRule& rule, const UpdateArrays& arrays) {
   const AdamRule local = rule;
   for (std::int64_t i = 0; i < arrays.count; i += block) {
+    float scratch[block];
+    float* main = join_block(arrays, i, scratch);
     if (local.decoupled) {
-      adam_block(local, true, arrays.main + i, arrays.gradient + i, arrays.first + i, arrays.second + i);
+      adam_block(local, true, main, arrays.gradient + i, arrays.first + i, arrays.second + i);
     } else {
-      adam_block(local, false, arrays.main + i, arrays.gradient + i, arrays.first + i, arrays.second + i);
+      adam_block(local, false, main, arrays.gradient + i, arrays.first + i, arrays.second + i);
     }
-    if (arrays.weight != nullptr) round_block(arrays.main + i, arrays.weight + i);
+    split_block(main, arrays, i);
   }
 }
 
@@ -66,25 +95,22 @@ PRIMUS_VECTOR_CLONES
 void update(const SgdRule& rule, const UpdateArrays& arrays) {
   const SgdRule local = rule;
   for (std::int64_t i = 0; i < arrays.count; i += block) {
-    sgd_block(local, arrays.main + i, arrays.gradient + i, arrays.first + i);
-    if (arrays.weight != nullptr) round_block(arrays.main + i, arrays.weight + i);
+    float scratch[block];
+    float* main = join_block(arrays, i, scratch);
+    sgd_block(local, main, arrays.gradient + i, arrays.first + i);
+    split_block(main, arrays, i);
   }
 }
 
 PRIMUS_VECTOR_CLONES
 double sum_of_squares(const float* values, std::int64_t count) {
-  double lanes[block] = {};
-  std::int64_t i = 0;
-  for (; i + block <= count; i += block) {
-    for (int lane = 0; lane < block; ++lane) {
-      const double value = values[i + lane];
-      lanes[lane] += value * value;
-    }
-  }
-  double sum = 0;
-  for (; i < count; ++i) sum += static_cast<double>(values[i]) * values[i];
-  for (const double lane : lanes) sum += lane;
-  return sum;
+  return sum_squares_of([values](std::int64_t i) { return values[i]; }, count);
+}
+
+PRIMUS_VECTOR_CLONES
+double sum_of_squares(const c10::BFloat16* weights, const std::int16_t* remainders, std::int64_t count) {
+  return sum_squares_of([=](std::int64_t i) { return kernels::main_weight(weights[i].x, remainders[i]); },
+                        count);
 }
 
 std::int64_t count_zeros(const float* values, std::int64_t count) {

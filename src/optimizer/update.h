@@ -9,7 +9,7 @@ namespace primus::optimizer {
 /// The arrays that one update walks, all of `count` elements. Lengths are multiples of `update_granularity`;
 /// padding holds zeros, which every rule leaves as they are.
 struct UpdateArrays {
-  /// fp32 main weights.
+  /// fp32 weights. Null where bf16 weights and their remainders are updated.
   float* main = nullptr;
   /// fp32 gradients; read only.
   const float* gradient = nullptr;
@@ -17,8 +17,9 @@ struct UpdateArrays {
   float* first = nullptr;
   /// Second moment; unused by SGD.
   float* second = nullptr;
-  /// Receives the new main weight rounded to bf16. Null: the main weight is the model's weight.
+  /// The main weights' roundings and remainders (kernels/main_weight.h).
   c10::BFloat16* weight = nullptr;
+  std::int16_t* remainder = nullptr;
   std::int64_t count = 0;
 };
 
@@ -64,6 +65,8 @@ void update(const SgdRule& rule, const UpdateArrays& arrays);
 
 /// Sum of squares of fp32 numbers in double, always in the same order. NaN or Inf among them makes it so.
 double sum_of_squares(const float* values, std::int64_t count);
+/// The same of the main weights of bf16 weights and their remainders.
+double sum_of_squares(const c10::BFloat16* weights, const std::int16_t* remainders, std::int64_t count);
 std::int64_t count_zeros(const float* values, std::int64_t count);
 
 }  // namespace primus::optimizer

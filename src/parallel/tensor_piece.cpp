@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "kernels/main_weight.h"
 
 namespace primus::parallel {
 
@@ -23,6 +24,18 @@ TensorPiece whole_piece(const Parameter& parameter, const std::string& name, con
 }
 
 }  // namespace
+
+at::Tensor TensorPiece::values() const {
+  return remainder.defined() ? kernels::join_main_weights(data, remainder) : data;
+}
+
+void TensorPiece::assign(const at::Tensor& values) const {
+  if (remainder.defined()) {
+    kernels::split_main_weights(values, data, remainder);
+  } else {
+    data.copy_(values);
+  }
+}
 
 std::vector<TensorPiece> tensor_pieces(const Parameter& parameter, const std::string& name,
                                        const at::Tensor& local, bool replica) {

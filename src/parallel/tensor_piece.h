@@ -25,8 +25,17 @@ struct TensorPiece {
   std::int64_t flat_end = 0;
   /// A view of this rank's memory: [extent] for a whole box, [flat_end - flat_begin] otherwise.
   at::Tensor data;
+  /// Undefined, or int16 like `data`, which is then bf16: the piece's values are the fp32 main weights that
+  /// both are together (kernels/main_weight.h). `data` is the model's weight, with a piece of its own.
+  at::Tensor remainder = {};
   /// Another rank holds the same part and saves it; this one only loads it.
   bool replica = false;
+
+  at::ScalarType dtype() const { return remainder.defined() ? at::kFloat : data.scalar_type(); }
+  /// The values: `data` itself, or a new tensor of the main weights.
+  at::Tensor values() const;
+  /// Writes values of any dtype into this rank's memory.
+  void assign(const at::Tensor& values) const;
 };
 
 /// The pieces of a tensor of a parameter's local shape (its weight, or state that belongs to it), under

@@ -27,9 +27,9 @@ StepMemory predict_step_memory(const model::TransformerConfig& config, std::int6
   const auto element = static_cast<std::int64_t>(c10::elementSize(config.params_dtype));
   const std::int64_t tokens = micro_batch_size * seq_length;
   constexpr std::int64_t fp32 = 4;
-  const std::int64_t main_weight = config.params_dtype == at::kFloat ? 0 : fp32;
+  const std::int64_t remainder = config.params_dtype == at::kFloat ? 0 : 2;
   const std::int64_t all_logits = tokens * config.padded_vocab_size * element;
-  return {.weights_and_states = model::parameter_count(config) * (element + fp32 + main_weight + 2 * fp32),
+  return {.weights_and_states = model::parameter_count(config) * (element + fp32 + remainder + 2 * fp32),
           .activations =
               tokens * (config.num_layers * layer_bytes(config, element) + 2 * config.hidden_size * element),
           .logits = std::min(all_logits, kernels::cpu::logit_chunk_bytes)};

@@ -9,7 +9,8 @@ namespace primus::plan {
 
 /// Bytes of one process that trains the whole model with fused kernels and Adam.
 struct StepMemory {
-  /// Weights, fp32 main gradients, fp32 main weights where weights are bf16, two fp32 moments.
+  /// Weights, fp32 main gradients, two fp32 moments, and where weights are bf16 the 16 bits that make them
+  /// fp32 main weights.
   std::int64_t weights_and_states = 0;
   /// What forward keeps for backward.
   std::int64_t activations = 0;

@@ -46,7 +46,10 @@ struct Trained {
   const parallel::Mesh& mesh;
 };
 
-/// Throws UserError for a checkpoint of another model, or a damaged one.
+/// With the optimizer's state, main weights are the file's, and bf16 weights their rounding, whatever the
+/// file has for them; with the distributed optimizer only in this rank's part, and the caller gathers the
+/// others'. Without, main weights are the weights. Throws UserError for a checkpoint of another model, or a
+/// damaged one.
 RunState load_checkpoint(const LoadPlan& plan, const Trained& trained);
 
 struct SaveOptions {

@@ -158,6 +158,9 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   if (plan) {
     for (const std::string& message : plan->messages) say(message, LogLevel::warning);
     state = load_checkpoint(*plan, trained);
+    // A rank rounds the main weights of its part; the other parts come from their ranks, not from the file.
+    if (plan->optimizer) data_parallel.gather_weights();
+    data_parallel.wait_for_weights();
     if (!plan->weights_only) last_saved = state.iteration;
   } else {
     model.initialize();
@@ -278,9 +281,10 @@ IterationRecord Trainer::State::train_step() {
        .weight_decay = scheduler.weight_decay(),
        .gradient_scale = settings.calculate_per_token_loss ? 1.0 / std::max(sums.tokens, 1.0) : 1.0,
        .iteration = state.iteration + 1});
+  // Before the gather, which goes on in the background: main weights are read from the weights' memory.
+  if (settings.log_params_norm) record.params_norm = optimizer.params_norm();
   data_parallel.gather_weights();
   if (settings.log_num_zeros_in_grad) record.num_zeros = optimizer.num_zeros_in_grad();
-  if (settings.log_params_norm) record.params_norm = optimizer.params_norm();
   scheduler.step(batch_size);
 
   ++state.iteration;

@@ -93,6 +93,59 @@ TEST(Checkpoint, ConvertsTheDtypeWhereItDiffers) {
   EXPECT_TRUE(at::equal(loaded, numbers({5}, at::kBFloat16)));
 }
 
+/// A weight with its main weight, as two pieces that share memory.
+struct SplitWeight {
+  at::Tensor weight;
+  at::Tensor remainder;
+  TensorPiece piece() const { return whole("w", weight); }
+  TensorPiece main_piece() const {
+    TensorPiece piece = whole("optimizer.state.fp32_param.w", weight);
+    piece.remainder = remainder;
+    return piece;
+  }
+};
+
+SplitWeight split_weight(at::IntArrayRef shape) {
+  return {at::full(shape, -1, at::kBFloat16), at::full(shape, -1, at::kShort)};
+}
+
+TEST(Checkpoint, MainWeightsThatAreKeptSplitAreSavedAndLoadedAsFp32) {
+  const TemporaryDirectory folder;
+  const at::Tensor main = at::sin(at::arange(1000.0)).to(at::kFloat).view({8, 125});
+  const SplitWeight saved = split_weight({8, 125}), loaded = split_weight({8, 125});
+  saved.main_piece().assign(main);
+  save(folder / "iter_0000001", {saved.piece(), saved.main_piece()}, json::object());
+  const Checkpoint checkpoint(folder / "iter_0000001");
+  EXPECT_TRUE(at::equal(checkpoint.tensor("optimizer.state.fp32_param.w"), saved.main_piece().values()));
+  EXPECT_TRUE(at::equal(checkpoint.tensor("w"), main.to(at::kBFloat16)));
+  checkpoint.load({loaded.piece(), loaded.main_piece()});
+  EXPECT_TRUE(at::equal(loaded.weight, saved.weight));
+  EXPECT_TRUE(at::equal(loaded.remainder, saved.remainder));
+  // A program that keeps them whole, as this one did, writes and reads the same tensors.
+  const at::Tensor whole_main = at::zeros({8, 125});
+  checkpoint.load({whole("optimizer.state.fp32_param.w", whole_main)});
+  save(folder / "iter_0000002", {saved.piece(), whole("optimizer.state.fp32_param.w", whole_main)},
+       json::object());
+  EXPECT_EQ(read_file(shard_file(folder / "iter_0000001", 0)),
+            read_file(shard_file(folder / "iter_0000002", 0)));
+}
+
+TEST(Checkpoint, TheMainWeightDecidesOverAWeightThatIsNotItsRounding) {
+  const TemporaryDirectory folder;
+  const at::Tensor main = at::full({5}, 1.001);
+  save(folder / "iter_0000001",
+       {whole("w", at::full({5}, 1.0078125, at::kBFloat16)), whole("optimizer.state.fp32_param.w", main)},
+       json::object());
+  for (const bool main_first : {false, true}) {
+    const SplitWeight loaded = split_weight({5});
+    std::vector pieces = {loaded.piece(), loaded.main_piece()};
+    if (main_first) std::swap(pieces[0], pieces[1]);
+    Checkpoint(folder / "iter_0000001").load(pieces);
+    EXPECT_TRUE(at::equal(loaded.weight, main.to(at::kBFloat16)));
+    EXPECT_TRUE(at::equal(loaded.main_piece().values(), main));
+  }
+}
+
 /// How one rank of a layout holds a parameter: a shard of a dimension, of which, optionally, a flat range.
 struct Layout {
   int size;

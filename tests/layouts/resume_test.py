@@ -40,6 +40,21 @@ def bytes_of_pieces(index):
                for piece in tensor["pieces"])
 
 
+def replace_weights(checkpoint, other):
+    """Gives a checkpoint the model's weights of another, and leaves its optimizer's state."""
+    index, theirs = (json.loads((folder / "index.json").read_text()) for folder in (checkpoint, other))
+    first = len(index["shards"])
+    for shard in theirs["shards"]:
+        shutil.copy(other / f"shard_{shard['shard']:05d}.safetensors",
+                    checkpoint / f"shard_{first + shard['shard']:05d}.safetensors")
+        index["shards"].append({**shard, "shard": first + shard["shard"]})
+    for name, tensor in theirs["tensors"].items():
+        if not name.startswith("optimizer."):
+            pieces = [{**piece, "shard": first + piece["shard"]} for piece in tensor["pieces"]]
+            index["tensors"][name] = {**tensor, "pieces": pieces}
+    (checkpoint / "index.json").write_text(json.dumps(index))
+
+
 class Resume(ProgramTest):
     @classmethod
     def setUpClass(cls):
@@ -60,9 +75,9 @@ class Resume(ProgramTest):
     def experiment(self, name, layout, **overrides):
         return Experiment(self.folder / name, **{**MODEL, **LAYOUTS[layout][1], **overrides})
 
-    def saved(self, layout):
+    def saved(self, layout, **overrides):
         """An unbroken run of a layout: its trajectory, and a folder with the checkpoint from its middle alone."""
-        experiment = self.experiment(f"unbroken_{layout}", layout)
+        experiment = self.experiment("_".join(["unbroken", layout, *overrides]), layout, **overrides)
         if not experiment.checkpoints.exists():
             self.start(layout, experiment)
             shutil.rmtree(experiment.checkpoints / f"iter_{ITERATIONS:07d}")
@@ -107,6 +122,22 @@ class Resume(ProgramTest):
                 source = self.saved(layout)
                 trained = self.continued(source, layout)
                 self.assertEqual(trained.trajectory(), source.trajectory()[SAVED:])
+
+    def test_main_weights_of_bf16_weights_continue_in_shards_and_whole(self):
+        source = self.saved("dp2_zero", bf16=True)
+        expected = source.trajectory()[SAVED:]
+        self.assertEqual(self.continued(source, "dp2_zero", bf16=True).trajectory(), expected)
+        self.assert_close(self.continued(source, "alone", bf16=True).trajectory(), expected, "alone")
+
+    def test_main_weights_decide_over_weights_that_are_not_their_rounding(self):
+        """On every rank, and in the parts of the weights that other ranks update."""
+        source = self.saved("dp2_zero", bf16=True)
+        expected = source.trajectory()[SAVED:]
+        mixed = self.experiment("mixed", "dp2_zero", bf16=True)
+        shutil.copytree(source.checkpoints, mixed.checkpoints)
+        folder = f"iter_{SAVED:07d}"
+        replace_weights(mixed.checkpoints / folder, self.saved("dp2_zero").checkpoints / folder)
+        self.assertEqual(self.continued(mixed, "dp2_zero", bf16=True).trajectory(), expected)
 
     def test_every_byte_is_written_once(self):
         for layout in ("dp4", "tp2_sp_dp2_zero", "tp8_sp"):

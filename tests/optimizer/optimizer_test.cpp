@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <limits>
 
 #include "core/error.h"
@@ -147,26 +148,54 @@ TEST(Optimizer, BfloatWeightsAreTheRoundedMainWeightsOfAnFp32Run) {
   }
 }
 
-TEST(Optimizer, RoundsSpecialValuesAsPyTorch) {
-  using Limits = std::numeric_limits<float>;
-  std::vector<float> values = {0.0F,
-                               -0.0F,
-                               1.0F,
-                               1.00390625F,
-                               1.01171875F,
-                               Limits::max(),
-                               Limits::infinity(),
-                               -Limits::infinity(),
-                               Limits::quiet_NaN(),
-                               Limits::denorm_min(),
-                               3.1415927F};
-  values.resize(update_granularity);
-  std::vector<float> gradient(values.size()), first(values.size()), second(values.size());
-  std::vector<c10::BFloat16> rounded(values.size());
-  update(AdamRule{},
-         {values.data(), gradient.data(), first.data(), second.data(), rounded.data(), update_granularity});
-  for (std::size_t i = 0; i < values.size(); ++i)
-    EXPECT_EQ(rounded[i].x, c10::BFloat16(values[i]).x) << values[i];
+/// What the optimizer's main weight becomes after an update that gives `main`: a tie that is rounded towards
+/// zero moves by one fp32 number.
+float kept(float main) {
+  const auto bits = std::bit_cast<std::uint32_t>(main);
+  return (bits & 0x1FFFFU) == 0x8000U ? std::bit_cast<float>(bits - 1) : main;
+}
+
+/// Of every step: fp32 main weights in memory of their own, then rounded.
+void expect_split_main_weights_like_whole(const OptimizerConfig& config) {
+  Training split(config, at::kBFloat16), whole(config);
+  const at::NoGradGuard no_grad;
+  whole.buffer.weights().copy_(split.buffer.weights());
+  std::int64_t ties = 0;
+  for (int i = 1; i <= 50; ++i) {
+    EXPECT_EQ(split.step(i, 1e-3), whole.step(i, 1e-3));
+    ASSERT_TRUE(at::equal(split.buffer.weights(), whole.buffer.weights().to(at::kBFloat16))) << "step " << i;
+    auto* main = whole.buffer.weights().mutable_data_ptr<float>();
+    for (std::int64_t k = 0; k < whole.buffer.weights().numel(); ++k) {
+      ties += main[k] != kept(main[k]) ? 1 : 0;
+      main[k] = kept(main[k]);
+    }
+    for (const parallel::TensorPiece& piece : split.optimizer.state_pieces()) {
+      constexpr std::string_view prefix = "optimizer.state.fp32_param.";
+      if (!piece.name.starts_with(prefix)) continue;
+      ASSERT_EQ(piece.dtype(), at::kFloat);
+      ASSERT_TRUE(at::equal(piece.values(), whole.weight(piece.name.substr(prefix.size())))) << piece.name;
+    }
+    EXPECT_EQ(split.optimizer.params_norm(), whole.optimizer.params_norm());
+  }
+  EXPECT_GT(ties, 0);
+}
+
+TEST(Optimizer, FiftyStepsWithRemaindersEqualThoseWithWholeMainWeights) {
+  expect_split_main_weights_like_whole({});
+  expect_split_main_weights_like_whole({.decoupled_weight_decay = false, .clip_grad = 0});
+  expect_split_main_weights_like_whole({.kind = Kind::sgd});
+}
+
+TEST(Optimizer, WeightsThatWereReloadedAreTheMainWeights) {
+  Training training({}, at::kBFloat16);
+  for (int i = 1; i <= 3; ++i) training.step(i);
+  const double norm = training.optimizer.params_norm();
+  training.optimizer.reload_main_weights();
+  EXPECT_NE(training.optimizer.params_norm(), norm);
+  for (const parallel::TensorPiece& piece : training.optimizer.state_pieces()) {
+    if (!piece.remainder.defined()) continue;
+    EXPECT_TRUE(at::equal(piece.values(), piece.data.to(at::kFloat)));
+  }
 }
 
 TEST(Optimizer, PaddingStaysZero) {
@@ -256,13 +285,14 @@ TEST(Optimizer, ContinuesBitForBitFromItsSavedState) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     Training first({}, dtype), second({}, dtype);
     for (int i = 1; i <= 3; ++i) first.step(i);
-    second.buffer.weights().copy_(first.buffer.weights());
+    // Main weights bring their rounding along.
+    if (dtype == at::kFloat) second.buffer.weights().copy_(first.buffer.weights());
     const auto from = first.optimizer.state_pieces(), to = second.optimizer.state_pieces();
     ASSERT_EQ(from.size(), to.size());
     ASSERT_EQ(from.size(), (dtype == at::kFloat ? 2 : 3) * first.model->all().size());
     for (std::size_t i = 0; i < from.size(); ++i) {
       ASSERT_EQ(from[i].name, to[i].name);
-      to[i].data.copy_(from[i].data);
+      to[i].assign(from[i].values());
     }
     second.optimizer.set_steps(first.optimizer.steps());
     EXPECT_EQ(first.step(4), second.step(4));

@@ -87,7 +87,8 @@ TEST(CachingAllocator, holds_little_more_in_a_training_step_than_is_in_use) {
     }
   }
   const AllocatorStatistics statistics = allocator.statistics();
-  EXPECT_LT(static_cast<double>(statistics.peak_reserved), 1.15 * static_cast<double>(statistics.peak_in_use));
+  EXPECT_LT(static_cast<double>(statistics.peak_reserved),
+            1.15 * static_cast<double>(statistics.peak_in_use));
 }
 
 TEST(CachingAllocator, gives_no_byte_twice) {
