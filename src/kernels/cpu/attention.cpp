@@ -217,7 +217,7 @@ AttentionOutput flash_attention_forward(const AttentionInputs& inputs, const Att
   const at::ScalarType dtype = product_dtype(inputs.query.scalar_type(), isa);
   const AttentionConfig scaled = with_scale(config, inputs.query);
   const AttentionInputs operands = readable_inputs(inputs, dtype);
-  AttentionOutput output = with_product_types(
+  AttentionOutput output = with_product_type(
       dtype, isa, [&]<class T, Isa level>() { return typed_forward<T, level>(operands, scaled, sinks); });
   output.context =
       output.context.narrow(-1, 0, inputs.value.size(-1)).to(inputs.query.scalar_type()).contiguous();
@@ -239,7 +239,7 @@ at::Tensor flash_attention_backward(const at::Tensor& context_gradient, const At
                              target(gradients.value, operands.value)};
   const at::Tensor dy = readable(context_gradient.view(output.context.sizes()), dtype);
   const AttentionOutput saved{readable(output.context, dtype), output.log_sum_exp};
-  at::Tensor delta = with_product_types(dtype, isa, [&]<class T, Isa level>() {
+  at::Tensor delta = with_product_type(dtype, isa, [&]<class T, Isa level>() {
     return typed_backward<T, level>(dy, operands, saved, scaled, results);
   });
   const auto deliver = [](at::Tensor& gradient, const at::Tensor& result) {

@@ -13,10 +13,9 @@ namespace {
 /// Rows of a task at most: with more its sums leave the second-level cache.
 constexpr std::int64_t most_rows = 2048;
 
-/// Tensor as the kernels read it: dtype, elements of a row next to each other, rows an even distance apart.
-at::Tensor readable_matrix(const at::Tensor& x, at::ScalarType dtype) {
-  const at::Tensor y = x.to(dtype);
-  return y.stride(1) == 1 && y.stride(0) % 2 == 0 ? y : y.contiguous();
+/// Tensor as the kernels read it: elements of a row next to each other, rows an even distance apart.
+at::Tensor readable_matrix(const at::Tensor& x) {
+  return x.stride(1) == 1 && x.stride(0) % 2 == 0 ? x : x.contiguous();
 }
 
 /// Rows per task such that every thread has a few tasks.
@@ -28,8 +27,8 @@ std::int64_t rows_per_task(std::int64_t rows, std::int64_t groups) {
   return part;
 }
 
-template <class T, Isa isa>
-void run(const Gemm<T>& call) {
+template <class T, class P, Isa isa>
+void run(const Gemm<T, P>& call) {
   const std::int64_t groups = call.groups();
   const std::int64_t part = rows_per_task(call.m, groups);
   const std::int64_t parts = (call.m + part - 1) / part;
@@ -45,13 +44,11 @@ void run(const Gemm<T>& call) {
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b, bool b_transposed,
                    const std::optional<at::Tensor>& bias, Isa isa) {
-  const at::ScalarType dtype = product_dtype(a.scalar_type(), isa);
-  const at::Tensor left = readable_matrix(a, dtype);
-  const at::Tensor right = readable_matrix(b, dtype);
-  const at::Tensor added = bias ? bias->to(dtype).contiguous() : at::Tensor();
+  const at::Tensor left = readable_matrix(a), right = readable_matrix(b);
+  const at::Tensor added = bias ? bias->to(a.scalar_type()).contiguous() : at::Tensor();
   at::Tensor c = at::empty({a.size(0), b.size(b_transposed ? 0 : 1)}, left.options());
-  with_product_types(dtype, isa, [&]<class T, Isa level>() {
-    Gemm<T> call{.m = a.size(0), .n = c.size(1), .k = a.size(1)};
+  with_operand_types(a.scalar_type(), isa, [&]<class T, class P, Isa level>() {
+    Gemm<T, P> call{.m = a.size(0), .n = c.size(1), .k = a.size(1)};
     call.a = left.const_data_ptr<T>();
     call.lda = left.stride(0);
     call.b = right.const_data_ptr<T>();
@@ -60,15 +57,16 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b, bool b_transposed,
     call.bias = added.defined() ? added.const_data_ptr<T>() : nullptr;
     call.c = c.mutable_data_ptr<T>();
     call.ldc = c.stride(0);
-    run<T, level>(call);
+    run<T, P, level>(call);
   });
-  return c.to(a.scalar_type());
+  return c;
 }
 
-template <class T, Isa isa>
-void run(WeightGradient<T>& call, const at::TensorOptions& options) {
-  const at::Tensor packed = at::empty({call.panels(), call.tokens_padded(), panel_width}, options);
-  call.packed_x = packed.mutable_data_ptr<T>();
+template <class T, class P, Isa isa>
+void run(WeightGradient<T, P>& call) {
+  const at::Tensor packed =
+      at::empty({call.panels(), call.tokens_padded(), panel_width}, c10::CppTypeToScalarType<P>::value);
+  call.packed_x = packed.mutable_data_ptr<P>();
   at::parallel_for(0, call.panels(), 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t panel = first; panel < last; ++panel) {
       weight_gradient_pack<isa>(call, panel);
@@ -101,18 +99,16 @@ at::Tensor packed_input_gradient(const at::Tensor& dy, const at::Tensor& weight,
 }
 
 void add_weight_gradient(const at::Tensor& main_grad, const at::Tensor& dy, const at::Tensor& x, Isa isa) {
-  const at::ScalarType dtype = product_dtype(dy.scalar_type(), isa);
-  const at::Tensor left = readable_matrix(dy, dtype);
-  const at::Tensor right = readable_matrix(x, dtype);
-  with_product_types(dtype, isa, [&]<class T, Isa level>() {
-    WeightGradient<T> call{.tokens = dy.size(0), .out = dy.size(1), .in = x.size(1)};
+  const at::Tensor left = readable_matrix(dy), right = readable_matrix(x);
+  with_operand_types(dy.scalar_type(), isa, [&]<class T, class P, Isa level>() {
+    WeightGradient<T, P> call{.tokens = dy.size(0), .out = dy.size(1), .in = x.size(1)};
     call.dy = left.const_data_ptr<T>();
     call.dy_stride = left.stride(0);
     call.x = right.const_data_ptr<T>();
     call.x_stride = right.stride(0);
     call.gradient = main_grad.mutable_data_ptr<float>();
     call.gradient_stride = main_grad.stride(0);
-    run<T, level>(call, left.options());
+    run<T, P, level>(call);
   });
 }
 

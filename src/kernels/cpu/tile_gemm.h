@@ -14,7 +14,7 @@ inline constexpr std::int64_t pair_size = 4 / sizeof(T);
 
 /// c = a·b, or c += a·b, on one thread: oneDNN's batch-reduce micro-kernel, made at run time for each shape.
 /// a [m, k] row-major; c fp32 [m, n]; b packed as [k / pair_size, n, pair_size], so plain row-major in fp32.
-/// bf16 needs the bf16 units (features.h) and an even k.
+/// bf16 needs the instructions for it (features.h) and an even k.
 inline void tile_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const c10::BFloat16* a,
                       std::int64_t lda, const c10::BFloat16* b, std::int64_t ldb, float* c, std::int64_t ldc,
                       bool accumulate) {

@@ -203,7 +203,7 @@ TEST_P(FusedAttention, is_no_further_from_float64_than_the_composite) {
 
 std::string case_name(const testing::TestParamInfo<FusedAttention::ParamType>& info) {
   const auto& [test, dtype, isa] = info.param;
-  const char* isa_names[] = {"baseline", "avx2", "avx512_bf16"};
+  const char* isa_names[] = {"baseline", "avx2", "avx512_fp32", "avx512_bf16"};
   return test.name + (dtype == at::kFloat ? "_fp32_" : "_bf16_") + isa_names[static_cast<int>(isa)];
 }
 

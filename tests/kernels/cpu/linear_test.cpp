@@ -47,7 +47,7 @@ TEST_P(PackedProducts, are_no_further_from_float64_than_atens) {
 
 std::string name(const testing::TestParamInfo<PackedProducts::ParamType>& info) {
   const auto& [shape, dtype, isa] = info.param;
-  const char* isa_names[] = {"baseline", "avx2", "avx512_bf16"};
+  const char* isa_names[] = {"baseline", "avx2", "avx512_fp32", "avx512_bf16"};
   return fmt::format("{}_{}_{}_{}_{}", shape.tokens, shape.in, shape.out,
                      dtype == at::kFloat ? "fp32" : "bf16", isa_names[static_cast<int>(isa)]);
 }

@@ -75,19 +75,50 @@ void pack_rows(const T* from, std::int64_t ld_from, T* to, std::int64_t ld_to, s
   }
 }
 
-/// to[j, i] = from[i, j]: the transposed matrix as a first operand. Elements beyond `rows` up to padded_rows
-/// become zero; padded_rows is a multiple of pair_size and at most ld_to. `scratch` holds 16·pair·columns
-/// elements.
-template <class T>
-void transpose(const T* from, std::int64_t ld_from, T* to, std::int64_t ld_to, std::int64_t rows,
-               std::int64_t columns, std::int64_t padded_rows, T* scratch) {
-  constexpr std::int64_t block = 16 * pair_size<T>;
+/// pack_rows of bf16 rows for products of fp32.
+inline void pack_rows(const BFloat16* from, std::int64_t ld_from, float* to, std::int64_t ld_to,
+                      std::int64_t rows, std::int64_t columns, std::int64_t padded_rows) {
+  for (std::int64_t i = 0; i < padded_rows; ++i) {
+    if (i >= rows) {
+      std::fill(to + i * ld_to, to + i * ld_to + columns, 0.0F);
+      continue;
+    }
+    for (std::int64_t j = 0; j < columns; j += lanes) {
+      const std::int64_t count = std::min(lanes, columns - j);
+      store(to + i * ld_to + j, load(from + i * ld_from + j, count), count);
+    }
+  }
+}
+
+/// pack_transposed of bf16 rows for products of fp32.
+inline void pack_transposed(const BFloat16* from, std::int64_t ld_from, float* to, std::int64_t width,
+                            std::int64_t rows, std::int64_t columns) {
+  constexpr std::int64_t block = 64;
+  float wide[block * block];
+  for (std::int64_t j = 0; j < columns; j += block) {
+    const std::int64_t some_columns = std::min(block, columns - j);
+    for (std::int64_t i = 0; i < width; i += block) {
+      const std::int64_t padded = std::min(block, width - i);
+      pack_rows(from + i * ld_from + j, ld_from, wide, block, std::clamp<std::int64_t>(rows - i, 0, padded),
+                some_columns, padded);
+      transpose_units(wide, block, to + j * width + i, width, padded, some_columns);
+    }
+  }
+}
+
+/// to[j, i] = from[i, j]: the transposed matrix as a first operand, in T or wider. Elements beyond `rows` up
+/// to padded_rows become zero; padded_rows is a multiple of pair_size and at most ld_to. `scratch` holds
+/// 16·pair·columns elements.
+template <class T, class P>
+void transpose(const T* from, std::int64_t ld_from, P* to, std::int64_t ld_to, std::int64_t rows,
+               std::int64_t columns, std::int64_t padded_rows, P* scratch) {
+  constexpr std::int64_t block = 16 * pair_size<P>;
   for (std::int64_t i = 0; i < padded_rows; i += block) {
     const std::int64_t padded = std::min(block, padded_rows - i);
     pack_rows(from + i * ld_from, ld_from, scratch, columns,
               std::max<std::int64_t>(0, std::min(padded, rows - i)), columns, padded);
     transpose_units(reinterpret_cast<const float*>(scratch), columns, reinterpret_cast<float*>(to + i),
-                    ld_to / pair_size<T>, padded / pair_size<T>, columns);
+                    ld_to / pair_size<P>, padded / pair_size<P>, columns);
   }
 }
 

@@ -33,8 +33,10 @@ inline Vec load(const BFloat16* from, std::int64_t count = lanes) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 #else
   float wide[lanes] = {};
-  for (std::int64_t i = 0; i < count; ++i) {
-    wide[i] = static_cast<float>(from[i]);
+  if (count == lanes) {
+    for (std::int64_t i = 0; i < lanes; ++i) wide[i] = static_cast<float>(from[i]);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) wide[i] = static_cast<float>(from[i]);
   }
   return Vec::loadu(wide);
 #endif
