@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/round_up.h"
 #include "kernels/span.h"
 #include "optimizer/update.h"
 

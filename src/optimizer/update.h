@@ -25,11 +25,6 @@ struct UpdateArrays {
 
 constexpr std::int64_t update_granularity = 64;
 
-/// The smallest multiple of `multiple` that is not below `value`.
-constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019) or the L2 form, in the arithmetic of Apex'
 /// fused Adam, which Megatron uses:
 ///     m ← β₁m + (1-β₁)g     v ← β₂v + (1-β₂)g²     w ← w - lr·( m̂ / (√v̂ + ε) + decay·w )

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/round_up.h"
 
 namespace primus::kernels::cpu {
 
@@ -50,10 +51,6 @@ namespace {
 constexpr std::size_t huge_page = std::size_t{2} << 20U;
 /// Blocks below this are small.
 constexpr std::size_t large_block = huge_page / 2;
-
-std::size_t round_up(std::size_t bytes, std::size_t multiple) {
-  return (bytes + multiple - 1) / multiple * multiple;
-}
 
 /// Less than this is left with a block rather than cut off: no tensor would ask for it.
 std::size_t smallest_rest(std::size_t block_bytes) {

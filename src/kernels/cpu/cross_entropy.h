@@ -17,8 +17,8 @@ at::Tensor fused_cross_entropy(const at::Tensor& logits, const at::Tensor& label
 /// once per chunk, costs little beside the products.
 constexpr std::int64_t logit_chunk_bytes = std::int64_t{64} << 20U;
 
-/// kernels::linear_cross_entropy chunk by chunk: the logits of a chunk become gradients, and those of hidden
-/// states and weight, while the chunk is in the caches, and are never kept for a backward (after Liger's
+/// kernels::linear_cross_entropy chunk by chunk: the logits of a chunk become gradients at once, and those of
+/// hidden states and weight with them, and are never kept for a backward (after Liger's
 /// fused linear cross entropy, Hsu et al. 2024). So `loss_gradient` must be known: the backward hands out
 /// what was taken, and throws Error for another gradient, or when it is called twice.
 at::Tensor fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/features.h"
 
@@ -44,7 +45,8 @@ struct Gemm {
   }
   /// 32-bit words that a task of `rows` rows needs.
   std::int64_t scratch_words(std::int64_t rows) const {
-    return group() * panel_width * (length() + rows) + row_block * length();
+    const std::int64_t widened = std::is_same_v<T, P> ? 0 : row_block * length();
+    return group() * panel_width * (length() + rows) + widened;
   }
 };
 
