@@ -1,5 +1,7 @@
 #include "tokenizer/added_tokens.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/utf8.h"
@@ -14,7 +16,7 @@ void AddedTokens::add(const AddedToken& token, std::string written) {
   bucket.insert(std::ranges::find_if(bucket, shorter), entries_.size());
   entries_.push_back({std::move(written), token});
   if (token.single_word && word_character_ == nullptr)
-    word_character_ = std::make_shared<const SplitPattern>(R"(\w)");
+    word_character_ = std::make_shared<const SplitPattern>(fmt::format("[{}]", word_items));
 }
 
 const AddedTokens::Entry* AddedTokens::longest_at(std::string_view text, std::size_t at) const {
@@ -45,9 +47,10 @@ std::vector<AddedTokens::Match> AddedTokens::find_all(std::string_view text) con
     at = end;
     const AddedToken& token = entry->token;
     if (token.single_word && !stands_alone(text, begin, end)) continue;
-    if (token.strip_left) begin = without_space_before(text, begin, std::min(done, begin));
+    // Space that another match has swallowed is not swallowed again; a token that lay in it may be gone.
+    if (token.strip_left) begin = std::max(without_space_before(text, begin), done);
     if (token.strip_right) end = without_space_after(text, end);
-    matches.push_back({begin, end, token.id});
+    if (begin < end) matches.push_back({begin, end, token.id});
     done = end;
   }
   return matches;

@@ -127,12 +127,10 @@ void read_added_token(JsonSection& token, HfTokenizer& tokenizer) {
                 token.integer("id"));
 }
 
-/// What post-processors put around a single text: `ids` of the parts before and after it.
-void surround(BpeTokenizer::Parts& parts, std::vector<TokenId> before, const std::vector<TokenId>& after) {
-  before.insert(before.end(), parts.prefix.begin(), parts.prefix.end());
-  parts.prefix = std::move(before);
-  parts.suffix.insert(parts.suffix.end(), after.begin(), after.end());
-}
+/// What a post-processor puts before and after a single text.
+struct Surroundings {
+  std::vector<TokenId> before, after;
+};
 
 std::vector<TokenId> read_ids(const Json& special_tokens, const std::string& name) {
   const auto token = special_tokens.find(name);
@@ -140,10 +138,10 @@ std::vector<TokenId> read_ids(const Json& special_tokens, const std::string& nam
   return token->at("ids").get<std::vector<TokenId>>();
 }
 
-void read_template(JsonSection& processor, BpeTokenizer::Parts& parts) {
+Surroundings read_template(JsonSection& processor) {
   processor.ignore({"pair"});  // documents are single texts
   const Json& special_tokens = processor.at("special_tokens");
-  std::vector<TokenId> before, after;
+  Surroundings result;
   int texts = 0;
   processor.each("single", [&](JsonSection& part) {
     if (const Json* sequence = part.find("Sequence")) {
@@ -151,30 +149,31 @@ void read_template(JsonSection& processor, BpeTokenizer::Parts& parts) {
       ++texts;
     } else {
       const auto ids = read_ids(special_tokens, part.at("SpecialToken").at("id").get<std::string>());
-      auto& side = texts == 0 ? before : after;
+      auto& side = texts == 0 ? result.before : result.after;
       side.insert(side.end(), ids.begin(), ids.end());
     }
   });
   if (texts != 1) processor.refuse("`single` must have the text once");
-  surround(parts, std::move(before), after);
+  return result;
 }
 
 /// [SEP] and [CLS] of BERT and RoBERTa, pairs of a token and its id.
-void read_bert_template(JsonSection& processor, BpeTokenizer::Parts& parts) {
+Surroundings read_bert_template(JsonSection& processor) {
   processor.ignore({"trim_offsets", "add_prefix_space"});  // RoBERTa's, for offsets
-  surround(parts, {processor.at("cls").at(1).get<TokenId>()}, {processor.at("sep").at(1).get<TokenId>()});
+  return {{processor.at("cls").at(1).get<TokenId>()}, {processor.at("sep").at(1).get<TokenId>()}};
 }
 
-void read_post_processor(const Json& description, const std::string& path, BpeTokenizer::Parts& parts) {
+void read_post_processor(const Json& description, const std::string& path,
+                         std::optional<Surroundings>& result) {
   JsonSection::read(description, path, [&](JsonSection& processor) {
     const std::string type = processor.text("type");
+    const bool is_template = type == "TemplateProcessing", is_bert = type == "BertProcessing" || type == "RobertaProcessing";
     if (type == "Sequence") {
       processor.each_value("processors",
-                           [&](const Json& part, const std::string& at) { read_post_processor(part, at, parts); });
-    } else if (type == "TemplateProcessing") {
-      read_template(processor, parts);
-    } else if (type == "BertProcessing" || type == "RobertaProcessing") {
-      read_bert_template(processor, parts);
+                           [&](const Json& part, const std::string& at) { read_post_processor(part, at, result); });
+    } else if (is_template || is_bert) {
+      if (result) processor.refuse("a second template is not supported; Transformers follows the first alone");
+      result = is_template ? read_template(processor) : read_bert_template(processor);
     } else if (type == "ByteLevel") {
       processor.ignore({"add_prefix_space", "trim_offsets", "use_regex"});  // it changes offsets alone
     } else {
@@ -195,7 +194,9 @@ HfTokenizer read_tokenizer(const Json& json) {
     if (const Json* stage = file.find("pre_tokenizer"))
       parts.pre_tokenizer = PreTokenizer(*stage, "pre_tokenizer");
     if (const Json* stage = file.find("decoder")) parts.decoder = Decoder(*stage, "decoder");
-    if (const Json* stage = file.find("post_processor")) read_post_processor(*stage, "post_processor", parts);
+    std::optional<Surroundings> around;
+    if (const Json* stage = file.find("post_processor")) read_post_processor(*stage, "post_processor", around);
+    if (around) parts.prefix = std::move(around->before), parts.suffix = std::move(around->after);
     const Json& model = file.at("model");
     HfTokenizer tokenizer(read_model(model, parts.pre_tokenizer.byte_level()), std::move(parts),
                           model.at("vocab"));

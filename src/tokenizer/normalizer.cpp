@@ -4,9 +4,8 @@
 #include <unicode/locid.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/unistr.h>
-
-#include <algorithm>
 
 #include "core/error.h"
 #include "core/utf8.h"
@@ -21,18 +20,30 @@ namespace {
 
 using Step = std::function<void(std::string&)>;
 
+void require_success(UErrorCode status) {
+  if (U_FAILURE(status)) throw Error(fmt::format("Unicode normalization failed: {}", u_errorName(status)));
+}
+
+/// The characters that the reference's tables know: those of Unicode 9, whatever the age of ICU.
+std::shared_ptr<const icu::UnicodeSet> known_characters() {
+  UErrorCode status = U_ZERO_ERROR;
+  auto set = std::make_shared<icu::UnicodeSet>(u"[:age=9.0:]", status);
+  require_success(status);
+  set->freeze();
+  return set;
+}
+
 Step unicode_form(const icu::Normalizer2* (*instance)(UErrorCode&)) {
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* normalizer = instance(status);
-  if (U_FAILURE(status)) throw Error(fmt::format("Unicode normalization failed: {}", u_errorName(status)));
-  return [normalizer](std::string& text) {
-    const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-    if (std::ranges::all_of(text, is_ascii)) return;
+  const icu::Normalizer2* all = instance(status);
+  require_success(status);
+  return [all, known = known_characters()](std::string& text) {
     UErrorCode failed = U_ZERO_ERROR;
+    if (all->isNormalizedUTF8(text, failed)) return;
     std::string result;
     icu::StringByteSink<std::string> sink(&result);
-    normalizer->normalizeUTF8(0, text, sink, nullptr, failed);
-    if (U_FAILURE(failed)) throw Error(fmt::format("Unicode normalization failed: {}", u_errorName(failed)));
+    icu::FilteredNormalizer2(*all, *known).normalizeUTF8(0, text, sink, nullptr, failed);
+    require_success(failed);
     text = std::move(result);
   };
 }
@@ -57,15 +68,18 @@ void to_lower_case(std::string& text) {
   });
 }
 
-void strip_accents(std::string& text) {
-  change_characters(text, [](char32_t character, std::string& result) {
-    const std::uint32_t marks = U_GC_M_MASK;
-    if ((U_GET_GC_MASK(static_cast<UChar32>(character)) & marks) == 0) append_utf8(result, character);
-  });
+Step strip_accents() {
+  return [known = known_characters()](std::string& text) {
+    change_characters(text, [&](char32_t character, std::string& result) {
+      const auto c = static_cast<UChar32>(character);
+      const std::uint32_t marks = U_GC_M_MASK;
+      if ((U_GET_GC_MASK(c) & marks) == 0 || !known->contains(c)) append_utf8(result, character);
+    });
+  };
 }
 
 void strip(std::string& text, bool left, bool right) {
-  if (right) text.erase(without_space_before(text, text.size(), 0));
+  if (right) text.erase(without_space_before(text, text.size()));
   if (left) text.erase(0, without_space_after(text, 0));
 }
 
@@ -131,7 +145,7 @@ void Normalizer::add(const nlohmann::json& description, const std::string& path)
     } else if (type == "Lowercase") {
       steps_.push_back(to_lower_case);
     } else if (type == "StripAccents") {
-      steps_.push_back(strip_accents);
+      steps_.push_back(strip_accents());
     } else if (type == "Strip") {
       steps_.push_back(read_strip(section));
     } else if (type == "Replace") {

@@ -136,7 +136,7 @@ void PreTokenizer::add(const nlohmann::json& description, const std::string& pat
     } else if (type == "Punctuation") {
       add_cut(punctuation, section.text("behavior", "Isolated"));
     } else if (type == "Whitespace") {
-      add_cut(R"(\w+|[^\w\s]+)", "Removed", true);
+      add_cut(fmt::format("[{0}]+|[^{0}\\s]+", word_items), "Removed", true);
     } else if (type == "WhitespaceSplit") {
       add_cut(R"(\s)", "Removed");
     } else if (type == "CharDelimiterSplit") {

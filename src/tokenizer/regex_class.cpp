@@ -10,14 +10,13 @@
 
 namespace primus::tokenizer {
 
-// Unicode's Alphabetic, marks, decimal digits and connectors, and Latin-1's other digits.
-const std::string_view word_items = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
-
 namespace {
 
 /// Unicode's White_Space; PCRE2's own `\s` has U+180E too.
 constexpr std::string_view space_items =
     R"(\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+
+constexpr std::string_view bracket_word_items = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 
 struct Named {
   std::string_view name, items;
@@ -35,7 +34,7 @@ constexpr Named posix_classes[] = {
     {"punct", R"(\p{P}\p{S})"},
     {"space", space_items},
     {"upper", R"(\p{Uppercase})"},
-    {"word", R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})"},
+    {"word", bracket_word_items},
     {"xdigit", "0-9A-Fa-f"},
 };
 
@@ -182,7 +181,7 @@ Escape read_item(PatternReader& reader) {
   if (reader.take("[")) return {read_class(reader), 0};
   if (reader.take("\\")) {
     if (reader.take("b")) return {std::nullopt, '\b'};
-    if (auto escape = read_escape(reader)) return std::move(*escape);
+    if (auto escape = read_escape(reader, true)) return std::move(*escape);
     reader.refuse(fmt::format("\\{} in brackets", reader.take_character()));
   }
   return {std::nullopt, decode_utf8(reader.take_character(), 0).value};
@@ -252,7 +251,7 @@ void PatternReader::descend() {
   if (++depth > deepest) refuse("too many brackets and groups in one another");
 }
 
-std::optional<Escape> read_escape(PatternReader& reader) {
+std::optional<Escape> read_escape(PatternReader& reader, bool in_brackets) {
   const auto named = [](std::string_view items, bool negated) {
     return Escape{CharacterClass{std::string(items), {}, negated}, 0};
   };
@@ -267,7 +266,7 @@ std::optional<Escape> read_escape(PatternReader& reader) {
     switch (letter) {
       case 's': case 'S': return named(space_items, letter == 'S');
       case 'd': case 'D': return named(R"(\p{Nd})", letter == 'D');
-      case 'w': case 'W': return named(word_items, letter == 'W');
+      case 'w': case 'W': return named(in_brackets ? bracket_word_items : oniguruma_word_items, letter == 'W');
       case 'h': case 'H': return named("0-9A-Fa-f", letter == 'H');
       case 'x': return Escape{std::nullopt, read_x(reader)};
       default: return Escape{std::nullopt, read_hex(reader, 4, 4)};

@@ -39,12 +39,12 @@ struct PatternReader {
 };
 
 /// What a backslash stands for: the class after `\p`, `\s` and their like, or one character's code point.
-/// `reader` is behind the backslash. Empty for escapes that are neither.
+/// `reader` is behind the backslash. Nothing for escapes that are neither.
 struct Escape {
   std::optional<CharacterClass> characters;
   char32_t code_point = 0;
 };
-std::optional<Escape> read_escape(PatternReader& reader);
+std::optional<Escape> read_escape(PatternReader& reader, bool in_brackets);
 
 /// Reads a bracket; `reader` is behind its `[`.
 CharacterClass read_class(PatternReader& reader);
@@ -52,7 +52,9 @@ CharacterClass read_class(PatternReader& reader);
 /// A code point in PCRE2's syntax, inside and outside of brackets.
 std::string spell(char32_t code_point);
 
-/// What `\w` matches, as items of a bracket.
-extern const std::string_view word_items;
+/// What Oniguruma's `\w` matches, as items of a bracket: Latin-1's superscript digits and fractions too, though
+/// not in brackets.
+inline constexpr std::string_view oniguruma_word_items =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 }  // namespace primus::tokenizer

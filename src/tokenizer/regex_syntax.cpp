@@ -1,6 +1,7 @@
 #include "tokenizer/regex_syntax.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "core/error.h"
 #include "core/utf8.h"
@@ -84,7 +85,7 @@ class Translator {
   }
 
   void escape() {
-    if (const auto known = read_escape(reader_)) {
+    if (const auto known = read_escape(reader_, false)) {
       if (known->characters) {
         characters(*known->characters);
       } else {
@@ -94,7 +95,7 @@ class Translator {
     }
     const char letter = reader_.peek();
     if (!reader_.done()) ++reader_.at;
-    const std::string word = fmt::format("[{}]", word_items);
+    const std::string word = fmt::format("[{}]", oniguruma_word_items);
     switch (letter) {
       case 'A': case 'z': case 'Z': out_ += {'\\', letter}; break;
       case 'b': out_ += fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", word); break;
@@ -112,19 +113,26 @@ class Translator {
     }
     if (reader_.peek() == '*') reader_.refuse("(*");
     const bool outer = reader_.ignore_case;
-    std::string_view opening = "?:";
+    std::string_view opening;
     if (reader_.take("?")) {
-      opening = {};
       for (const std::string_view known : {":", "=", "!", "<=", "<!", ">"}) {
         if (opening.empty() && reader_.take(known)) opening = known;
       }
+      if (opening.empty() && reader_.take("<")) opening = name();
       if (opening.empty()) return options();
-      out_ += fmt::format("(?{}", opening);
-    } else {
-      out_ += "(?:";
     }
+    out_ += fmt::format("(?{}", opening.empty() ? ":" : opening);
     close_group(outer);
     return true;
+  }
+
+  /// A group's name, which nothing can refer to here.
+  std::string_view name() {
+    while (!reader_.take(">")) {
+      const char letter = reader_.take_character().front();
+      if (std::isalnum(static_cast<unsigned char>(letter)) == 0 && letter != '_') reader_.refuse("the group (?<");
+    }
+    return ":";
   }
 
   void close_group(bool outer_ignore_case) {

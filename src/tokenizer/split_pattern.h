@@ -21,6 +21,9 @@ struct Range {
 inline constexpr std::string_view gpt2_pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+/// What Hugging Face's own code, which is Rust, takes for characters of a word, as items of a bracket.
+inline constexpr std::string_view word_items = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d})";
+
 /// Whether PCRE2 takes the expression, which is in its own syntax.
 bool pcre2_compiles(const std::string& expression);
 

@@ -4,10 +4,10 @@
 
 namespace primus::tokenizer {
 
-std::size_t without_space_before(std::string_view text, std::size_t at, std::size_t limit) {
-  while (at > limit) {
+std::size_t without_space_before(std::string_view text, std::size_t at) {
+  while (at > 0) {
     std::size_t start = at - 1;
-    while (start > limit && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
     if (!is_white_space(decode_utf8(text, start).value)) break;
     at = start;
   }

@@ -5,8 +5,8 @@
 
 namespace primus::tokenizer {
 
-/// Where the white space that ends at byte `at` begins, but not before `limit`.
-std::size_t without_space_before(std::string_view text, std::size_t at, std::size_t limit);
+/// Where the white space that ends at byte `at` begins.
+std::size_t without_space_before(std::string_view text, std::size_t at);
 
 /// Where the white space that begins at byte `at` ends.
 std::size_t without_space_after(std::string_view text, std::size_t at);
