@@ -131,7 +131,12 @@ class ConfigReader {
     std::vector<std::pair<std::int64_t, std::string>> tokens;
     for (const auto& [content, id] : added.items()) {
       if (!id.is_number_integer()) throw_user_error("added_tokens.json: the id of \"{}\" is no number", content);
-      if (!tokenizer_.is_added(content)) tokens.emplace_back(id.get<std::int64_t>(), content);
+      if (!tokenizer_.is_added(content)) {
+        tokens.emplace_back(id.get<std::int64_t>(), content);
+      } else if (id != *tokenizer_.find(content)) {
+        throw_user_error("added_tokens.json gives \"{}\" the id {}, tokenizer.json {}; make them agree", content,
+                         id.dump(), *tokenizer_.find(content));
+      }
     }
     std::ranges::sort(tokens);
     for (const auto& [id, content] : tokens) {
@@ -141,12 +146,6 @@ class ConfigReader {
       });
       tokenizer_.add({.content = content, .id = 0, .special = special, .normalized = !special}, id);
     }
-  }
-
-  void add_special(AddedToken token) {
-    if (tokenizer_.is_added(token.content)) return;
-    token.special = true;
-    tokenizer_.add(std::move(token), std::nullopt);
   }
 
   /// The text of a named special token: the file's, or its class's own.
@@ -164,14 +163,14 @@ class ConfigReader {
   }
 
   void add_named(const char* name) {
-    if (auto token = named(name)) add_special(std::move(*token));
+    if (auto token = named(name)) tokenizer_.add_special(std::move(*token));
   }
 
   void add_extra(const char* name) {
     const Json* tokens = find(name);
     if (tokens == nullptr) return;
     if (!tokens->is_array() && !tokens->is_object()) throw_user_error("`{}` must be a list of tokens", name);
-    for (const Json& token : *tokens) add_special(read_token(token, name));
+    for (const Json& token : *tokens) tokenizer_.add_special(read_token(token, name));
   }
 
   /// Other keys that end in `_token` name tokens to Transformers 5, and nothing to version 4.

@@ -22,15 +22,15 @@ nlohmann::json read_json(const fs::path& path) {
   }
 }
 
-std::optional<TokenId> HfTokenizer::find(std::string_view content) const {
-  const auto added = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
-  if (added != parts.added_tokens.end()) return added->id;
-  const auto found = vocabulary_.find(content);
-  return found == vocabulary_.end() ? std::nullopt : std::optional(found->get<TokenId>());
+const AddedToken* HfTokenizer::find_added(std::string_view content) const {
+  const auto found = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
+  return found == parts.added_tokens.end() ? nullptr : &*found;
 }
 
-bool HfTokenizer::is_added(std::string_view content) const {
-  return std::ranges::find(parts.added_tokens, content, &AddedToken::content) != parts.added_tokens.end();
+std::optional<TokenId> HfTokenizer::find(std::string_view content) const {
+  if (const AddedToken* added = find_added(content)) return added->id;
+  const auto found = vocabulary_.find(content);
+  return found == vocabulary_.end() ? std::nullopt : std::optional(found->get<TokenId>());
 }
 
 void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
@@ -43,12 +43,14 @@ void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
         "the token \"{}\" has the id {} here, but Transformers gives it {}: the model's own id, or the next "
         "free one; write that id",
         token.content, *claimed, token.id);
-  const auto there = std::ranges::find(parts.added_tokens, token.content, &AddedToken::content);
-  if (there != parts.added_tokens.end()) {
-    *there = std::move(token);
-  } else {
-    parts.added_tokens.push_back(std::move(token));
-  }
+  std::erase_if(parts.added_tokens, [&](const AddedToken& added) { return added.id == token.id; });
+  parts.added_tokens.push_back(std::move(token));
+}
+
+void HfTokenizer::add_special(AddedToken token) {
+  if (const AddedToken* added = find_added(token.content)) token = *added;
+  token.special = true;
+  add(std::move(token), std::nullopt);
 }
 
 namespace {

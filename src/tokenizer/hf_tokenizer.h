@@ -23,10 +23,14 @@ class HfTokenizer {
   /// Adds a token, or gives one that is there other properties. `claimed`: the id that a file gives it.
   /// Throws UserError when that is not the id that Transformers would give: the model's own, or the next one.
   void add(AddedToken token, std::optional<std::int64_t> claimed);
+  /// Makes a token special: the added one of this content, or else this one.
+  void add_special(AddedToken token);
   std::optional<TokenId> find(std::string_view content) const;
-  bool is_added(std::string_view content) const;
+  bool is_added(std::string_view content) const { return find_added(content) != nullptr; }
 
  private:
+  const AddedToken* find_added(std::string_view content) const;
+
   const nlohmann::json& vocabulary_;
 };
 
