@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/sentencepiece_tokenizer.h"
 
 namespace primus::tokenizer {
 
@@ -50,6 +51,12 @@ nlohmann::json read_json(const std::filesystem::path& path);
 
 /// Reads what only the files beside tokenizer.json know: special tokens by name, tokens added later, and
 /// options, each honoured or refused. `include_special_tokens`: whether texts get the template's tokens.
-void read_hf_config(const std::filesystem::path& directory, bool include_special_tokens, HfTokenizer& tokenizer);
+void read_hf_config(const std::filesystem::path& directory, bool include_special_tokens,
+                    HfTokenizer& tokenizer);
+
+/// How Transformers uses the SentencePiece model in `directory`, by the tokenizer_config.json beside it.
+/// Throws UserError for what SentencePiece cannot do.
+SentencePieceOptions read_sentencepiece_config(const std::filesystem::path& directory,
+                                               bool include_special_tokens);
 
 }  // namespace primus::tokenizer
