@@ -206,9 +206,8 @@ HfTokenizer read_tokenizer(const Json& json) {
     if (const Json* stage = file.find("post_processor"))
       read_post_processor(*stage, "post_processor", around);
     if (around) parts.prefix = std::move(around->before), parts.suffix = std::move(around->after);
-    const Json& model = file.at("model");
-    HfTokenizer tokenizer(read_model(model, parts.pre_tokenizer.byte_level()), std::move(parts),
-                          model.at("vocab"));
+    BpeModel model = read_model(file.at("model"), parts.pre_tokenizer.byte_level());
+    HfTokenizer tokenizer(std::move(model), std::move(parts), file.at("model").at("vocab"));
     if (file.find("added_tokens") != nullptr)
       file.each("added_tokens", [&](JsonSection& token) { read_added_token(token, tokenizer); });
     return tokenizer;
