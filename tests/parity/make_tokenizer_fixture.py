@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Writes tests/tokenizer/fixtures with Hugging Face's tokenizers, tiktoken and sentencepiece, the references of
-our tokenizers: small tokenizers of every family, and the ids that the references give for awkward texts.
+"""Writes tests/tokenizer/fixtures with Hugging Face's tokenizers and transformers, tiktoken and sentencepiece, the
+references of our tokenizers: small tokenizers of every family, and the ids that the references give for awkward texts.
 
-Needs tokenizers, tiktoken and sentencepiece. Run it only to change the fixtures; the tests read them.
+Needs tokenizers, transformers, tiktoken and sentencepiece. Run it only to change the fixtures; the tests read them.
 """
 
 import base64
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import sentencepiece
 import tiktoken
+import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 FIXTURES = Path(__file__).resolve().parents[1] / "tokenizer" / "fixtures"
@@ -147,10 +149,79 @@ def metaspace(scheme, fuse):
     return tokenizer
 
 
+def split_digits_by_three():
+    tokenizer = trained(pre_tokenizers.Sequence([split(LLAMA3.replace("{1,3}", "{1,3}+")), byte_level()]), [])
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def kimi():
+    han = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+"
+    tokenizer = trained(pre_tokenizers.Sequence([split(r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?" + han + "|" + QWEN2), byte_level()]), [])
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), normalizers.StripAccents()])
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def falcon():
+    steps = [pre_tokenizers.Punctuation("contiguous"), byte_level(use_regex=True), pre_tokenizers.Digits(False),
+             split("[0-9][0-9][0-9]")]
+    tokenizer = trained(pre_tokenizers.Sequence(steps), ["<|endoftext|>"])
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def words():
+    tokenizer = trained(pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.FixedLength(length=3),
+                                                 pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)]), [])
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.Replace(Regex(r"\d+"), "0")])
+    tokenizer.post_processor = processors.RobertaProcessing(("!", 1), ("0", 2))
+    return tokenizer
+
+
+def byte_normalizer():
+    tokenizer = trained(split(r"\s+|[^\s]+"), [])
+    tokenizer.normalizer = normalizers.ByteLevel()
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def gemma():
+    vocab, merges = llama2_pieces()
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    return tokenizer
+
+
+def metaspace_sequence():
+    vocab, merges = llama2_pieces()
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(True), pre_tokenizers.Metaspace("▁", "first"), pre_tokenizers.CharDelimiterSplit("b")])
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
+
+
+def added():
+    """Every property of an added token."""
+    tokenizer = trained(pre_tokenizers.Sequence([split(QWEN2), byte_level()]), [])
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_tokens([AddedToken("<mask>", lstrip=True, normalized=False), AddedToken("fox", single_word=True),
+                          AddedToken("\n\n", rstrip=True), AddedToken("é"), AddedToken("▁", special=True),
+                          AddedToken("  ", normalized=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
 def write_huggingface():
     made = {"gpt2": gpt2(), "gpt2_prefix_space": gpt2_prefix_space(), "llama3": llama3(), "qwen": qwen(),
             "deepseek": deepseek(), "behaviors": behaviors(), "llama2": llama2(),
-            "metaspace_first": metaspace("first", True), "metaspace_always": metaspace("always", False)}
+            "metaspace_first": metaspace("first", True), "metaspace_always": metaspace("always", False),
+            "split_digits_by_three": split_digits_by_three(), "kimi": kimi(), "falcon": falcon(), "words": words(),
+            "byte_normalizer": byte_normalizer(), "gemma": gemma(), "metaspace_sequence": metaspace_sequence(),
+            "added": added()}
     cases = {}
     for name, tokenizer in made.items():
         (FIXTURES / f"{name}.json").write_text(tokenizer.to_str() + "\n")
@@ -203,10 +274,65 @@ def training_case():
     return {"corpus": CORPUS, "vocab": state["vocab"], "merges": state["merges"]}
 
 
+EXPRESSIONS = [
+    r"\w+", r"\W", r"\b", r"\d{2}", r"\h+", r"[\w-]+", r"[^\S\n]+", r"[\S&&[^a-z]]+", r"[[:alpha:]]+", r"[[:^punct:]]+",
+    r"\p{Han}|\p{Hiragana}+", r"\P{L}+", r"\p{^L}", r"^.", r".$", r"(?m:.)\z", r"a{,2}", r"a{2}?", r"\R", r"\N+", r"(?<=a)b",
+    r"x*", r"(?i)THE|K", r"[a[bc]&&[^b]]+", r"[^a[bc]]", r"\u0061|\x{62}", r"[]a]", r"\p{Uppercase_Letter}", r"(?<name>a)b?",
+    r"\p{Punct}", r"[[:word:]]+", r"(?m)a.b", r"a(?i)b|c", r"1{1,3}+", r"1{2}+", r"(?=(\d{3})+(?!\d))", r"\e|\a|\v", r"a**",
+]
+EXPRESSION_TEXT = "a\nb aab AB bé 日本、々ひ ²½ 1234567 111111 \u180e\x85x-_\x0b\x1b THE ſK\u212a ABBA\r\n «a.b» 'z'"
+
+
+def expression_cases():
+    """What Oniguruma makes of expressions that other engines read otherwise."""
+    return [{"expression": expression, "pieces": [piece for piece, _ in split(expression).pre_tokenize_str(EXPRESSION_TEXT)]}
+            for expression in EXPRESSIONS]
+
+
+CONFIGURATIONS = [
+    ("gpt2", {"eos_token": "<|endoftext|>", "pad_token": "<pad>"}),
+    ("gpt2", {"eos_token": {"__type": "AddedToken", "content": "<eos>", "lstrip": True, "rstrip": False, "normalized": False,
+                            "single_word": False}, "additional_special_tokens": ["<x>", "fox"]}),
+    ("gpt2", {"bos_token": "the", "sep_token": "</s>", "split_special_tokens": True}),
+    ("gpt2", {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False}),
+    ("gpt2", {"tokenizer_class": "Qwen2Tokenizer", "unk_token": None, "pad_token": None, "eos_token": "<eos>"}),
+    ("llama3", {"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": True, "add_eos_token": False}),
+    ("gpt2", {"added_tokens_decoder": {"0": {"content": "<|endoftext|>", "lstrip": True, "rstrip": False, "normalized": False,
+                                             "single_word": False, "special": True}}}),
+]
+CONFIGURED_TEXTS = ["the fox <x> </s> x", "one <|endoftext|> two  <eos><pad>"]
+
+
+def configured_cases():
+    """What tokenizer_config.json changes, where Transformers 4 and 5 agree."""
+    cases = []
+    for file, config in CONFIGURATIONS:
+        config = {"tokenizer_class": "PreTrainedTokenizerFast", **config}
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / "tokenizer.json").write_text((FIXTURES / f"{file}.json").read_text())
+            (Path(directory) / "tokenizer_config.json").write_text(json.dumps(config))
+            (Path(directory) / "config.json").write_text("{}")
+            tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+        cases.append({"file": file, "config": config, "size": len(tokenizer), "ids": tokenizer(CONFIGURED_TEXTS).input_ids})
+    return {"texts": CONFIGURED_TEXTS, "cases": cases}
+
+
+def llama3_tiktoken_cases():
+    """The vocabulary of tiktoken_vocab.tiktoken with Llama 3's pattern, in a file of 128,000 entries."""
+    lines = (FIXTURES / "tiktoken_vocab.tiktoken").read_text().split()
+    ranks = {base64.b64decode(piece): int(rank) for piece, rank in zip(lines[::2], lines[1::2])}
+    special = {"<|begin_of_text|>": 128000, "<|end_of_text|>": 128001, "<|eot_id|>": 128009}
+    encoding = tiktoken.Encoding("llama3", pat_str=LLAMA3, mergeable_ranks=ranks, special_tokens=special)
+    texts = TEXTS + ["<|begin_of_text|>the fox<|eot_id|> 1234<|end_of_text|>"]
+    return {"texts": texts, "ids": [encoding.encode(text, allowed_special="all") for text in texts]}
+
+
 def main():
     FIXTURES.mkdir(parents=True, exist_ok=True)
     content = {"texts": TEXTS, "huggingface": write_huggingface(), "tiktoken": tiktoken_cases(),
-               "sentencepiece": sentencepiece_cases(), "training": training_case()}
+               "sentencepiece": sentencepiece_cases(), "training": training_case(),
+               "expressions": {"text": EXPRESSION_TEXT, "cases": expression_cases()}, "configured": configured_cases(),
+               "llama3_tiktoken": llama3_tiktoken_cases()}
     (FIXTURES / "cases.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
 
