@@ -14,9 +14,11 @@ struct Signature {
   std::size_t offset = 0;
 };
 
+constexpr std::string_view git_lfs_version = "version https://git-lfs.github.com/spec/";
+
+/// No word that a text could begin with.
 constexpr Signature signatures[] = {
-    {"version https://git-lfs.github.com/spec/"sv,
-     "a Git LFS pointer; `git lfs pull` fetches the file itself"},
+    {git_lfs_version, "a Git LFS pointer; `git lfs pull` fetches the file itself"},
     {"\x00\x00\xFE\xFF"sv, "UTF-32 text; `iconv -f UTF-32 -t UTF-8` converts it"},
     {"\xFF\xFE\x00\x00"sv, "UTF-32 text; `iconv -f UTF-32 -t UTF-8` converts it"},
     {"\xFF\xFE"sv, "UTF-16 text; `iconv -f UTF-16 -t UTF-8` converts it"},
@@ -26,7 +28,7 @@ constexpr Signature signatures[] = {
     {"\xFD"
      "7zXZ\x00"sv,
      "xz data; `unxz` unpacks it"},
-    {"BZh"sv, "bzip2 data; `bunzip2` unpacks it"},
+    {"1AY&SY"sv, "bzip2 data; `bunzip2` unpacks it", 4},
     {"\x04\x22\x4D\x18"sv, "lz4 data; `unlz4` unpacks it"},
     {"\xFF\x06\x00\x00sNaPpY"sv, "snappy data"},
     {"PK\x03\x04"sv, "a ZIP archive"},
@@ -34,10 +36,9 @@ constexpr Signature signatures[] = {
     {"7z\xBC\xAF\x27\x1C"sv, "a 7z archive"},
     {"Rar!\x1A\x07"sv, "a RAR archive"},
     {"ustar"sv, "a tar archive", 257},
-    {"PAR1"sv, "a Parquet table"},
+    {"PAR1\x15"sv, "a Parquet table"},
     {"ARROW1\x00\x00"sv, "an Arrow table"},
     {"Obj\x01"sv, "an Avro table"},
-    {"ORC"sv, "an ORC table"},
     {"\x89HDF\r\n\x1A\n"sv, "an HDF5 file"},
     {"SQLite format 3\x00"sv, "an SQLite database"},
     {"\x93NUMPY"sv, "a NumPy array"},
@@ -46,23 +47,29 @@ constexpr Signature signatures[] = {
     {"TNTIDX\x00\x00"sv, "an index of Megatron's former kind of dataset (data_impl lazy or cached)"},
 };
 
+bool may_be_of_text(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= ' ' || byte == '\t' || byte == '\n' || byte == '\r' || byte == '\0';
+}
+
 /// UTF-16 and UTF-32 without a mark: mostly Latin letters, so that the same bytes of each unit are zero.
 std::optional<std::string_view> wide_text(std::string_view bytes) {
   constexpr std::size_t enough = 4096;
   bytes = bytes.substr(0, enough);
-  if (bytes.size() < 8) return std::nullopt;
+  if (bytes.size() < 8 || !std::ranges::all_of(bytes, may_be_of_text)) return std::nullopt;
   std::size_t zeros[4] = {};
   for (std::size_t i = 0; i < bytes.size(); ++i) zeros[i % 4] += bytes[i] == '\0';
   const std::size_t even = zeros[0] + zeros[2], odd = zeros[1] + zeros[3];
   const std::size_t many = bytes.size() / 4;
-  if (std::ranges::count(zeros, 0u) == 1 && even + odd > 2 * many)
-    return "UTF-32 text; `iconv -f UTF-32 -t UTF-8` converts it";
+  if (8 * (even + odd) > 5 * bytes.size()) return "UTF-32 text; `iconv -f UTF-32 -t UTF-8` converts it";
   if (even == 0 && odd > many) return "UTF-16 text; `iconv -f UTF-16LE -t UTF-8` converts it";
   if (odd == 0 && even > many) return "UTF-16 text; `iconv -f UTF-16BE -t UTF-8` converts it";
   return std::nullopt;
 }
 
 }  // namespace
+
+bool is_git_lfs_pointer(std::string_view first_bytes) { return first_bytes.starts_with(git_lfs_version); }
 
 std::optional<std::string_view> foreign_kind(std::string_view first_bytes) {
   for (const Signature& signature : signatures) {

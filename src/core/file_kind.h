@@ -10,4 +10,7 @@ namespace primus {
 /// archive"); nothing for bytes that are none of these.
 std::optional<std::string_view> foreign_kind(std::string_view first_bytes);
 
+/// What Git leaves in the place of a large file until it is fetched; any file may be one.
+bool is_git_lfs_pointer(std::string_view first_bytes);
+
 }  // namespace primus
