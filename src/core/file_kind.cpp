@@ -44,7 +44,8 @@ constexpr Signature signatures[] = {
     {"\x93NUMPY"sv, "a NumPy array"},
     {"%PDF-"sv, "a PDF"},
     {"MMIDIDX\x00\x00"sv, "the index of a Megatron dataset"},
-    {"TNTIDX\x00\x00"sv, "an index of Megatron's former kind of dataset (data_impl lazy or cached)"},
+    {"TNTIDX\x00\x00"sv,
+     "an index of Megatron's former kind of dataset (data_impl lazy or cached); preprocess the text again"},
 };
 
 bool may_be_of_text(char c) {

@@ -109,7 +109,11 @@ std::vector<Source> open_all(const DataPaths& paths, const config::Blend& blend)
   std::vector<Source> sources;
   for (const std::string& path : blend.paths) {
     try {
-      sources.push_back(std::make_shared<IndexedDataset>(path));
+      auto dataset = std::make_shared<IndexedDataset>(path);
+      if (dataset->token_count() == 0)
+        throw_user_error("dataset {} has no tokens: its {} documents are empty", path,
+                         dataset->document_count());
+      sources.push_back(std::move(dataset));
     } catch (const UserError& error) {
       throw UserError(error.what() + note_on_blanks(paths, blend));
     }

@@ -160,6 +160,9 @@ void check_options(const Tokenizer& tokenizer, const PreprocessOptions& options)
   for (const std::string& input : options.inputs) {
     if (input != "-" && !std::filesystem::exists(input))
       throw_user_error("input file {} does not exist", input);
+    // What a file is shall not be found out when those before it have been read. A pipe can be opened only
+    // once.
+    if (std::filesystem::is_regular_file(input)) DocumentReader(input, options.format);
   }
 }
 

@@ -7,7 +7,9 @@
 #include "data/batch.h"
 #include "data/blended_dataset.h"
 #include "data/gpt_dataset.h"
+#include "data/indexed_writer.h"
 #include "tests/data/fixture.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::data {
@@ -160,6 +162,27 @@ TEST(Datasets, SplitsMayHavePathsOfTheirOwn) {
   EXPECT_THAT(datasets.train->description(), HasSubstr("letters"));
   EXPECT_THAT(datasets.valid->description(), HasSubstr("digits"));
   EXPECT_EQ(datasets.test, nullptr);
+}
+
+TEST(Datasets, WhatIsWrongWithAPathIsSaidWhereItWasSet) {
+  const primus::testing::TemporaryDirectory directory;
+  const std::string empty = (directory / "empty").string();
+  IndexedDatasetWriter writer(empty, TokenType::uint16);
+  writer.end_document();
+  writer.finish();
+  const auto refusal_of = [](std::vector<std::string> items, bool split_at_blanks) {
+    DataConfig config = letters();
+    config.data_path = {std::move(items), {"exp.yaml", 7}, split_at_blanks};
+    return primus::testing::message_of([&] { build_datasets(config, {1, 1, 0}); });
+  };
+  EXPECT_EQ(refusal_of({empty}, false),
+            "exp.yaml:7: dataset " + empty + " has no tokens: its 1 documents are empty");
+  EXPECT_EQ(refusal_of({"1", "/none"}, true), "exp.yaml:7: dataset file /none.idx does not exist");
+  EXPECT_THAT(refusal_of({"/none", "here"}, true),
+              HasSubstr("/none.idx does not exist (a text is split at blanks"));
+  EXPECT_THAT(refusal_of({"/none here"}, false), HasSubstr("/none here.idx does not exist (a text is split"));
+  EXPECT_THAT(refusal_of({"1", "a", "b"}, true),
+              HasSubstr("exp.yaml:7: \"1 a b\": 1 stands where a path should"));
 }
 
 TEST(Datasets, ContradictionsAndGapsAreNamed) {

@@ -164,6 +164,13 @@ TEST_F(Preprocess, FilesOfOtherKindsAreNamedInEveryFormat) {
               HasSubstr("a.jsonl:1: text is not valid UTF-8 at byte 12 (0xef); if it is Latin-1"));
 }
 
+TEST_F(Preprocess, AllInputsAreLookedAtBeforeOneIsRead) {
+  PreprocessOptions given = options(write("a.jsonl", "broken\n"));
+  given.inputs.push_back(write("b.jsonl", "PK\x03\x04 rest"));
+  EXPECT_THAT([&] { preprocess(bytes_, given); },
+              ThrowsMessage<UserError>(HasSubstr("b.jsonl: it is a ZIP")));
+}
+
 TEST_F(Preprocess, SkipsBadDocumentsAndNamesTheFirst) {
   std::string lines = "{\"text\": \"first\"}\n";
   for (int i = 0; i < 7; ++i) lines += "{\"text\": " + std::to_string(i) + "}\n";
