@@ -32,10 +32,8 @@ ModelDirectory open_huggingface(const fs::path& directory) {
 ModelDirectory open_checkpoint(const fs::path& directory) {
   const auto opened = std::make_shared<Checkpoint>(directory);
   const nlohmann::json& common = opened->common();
-  const std::string source = (directory / checkpoint::common_file).string();
-  if (!common.contains("architecture")) throw_user_error("{}: 'architecture' is missing", source);
   ModelDirectory model{.path = directory,
-                       .config = model::transformer_config_from_json(common["architecture"].dump(), source),
+                       .config = opened->architecture(),
                        .tensors = [opened](const std::string& name) { return opened->tensor(name); },
                        .tokenizer = {}};
   if (common.contains("tokenizer")) {
@@ -56,6 +54,7 @@ ModelDirectory open_model(const fs::path& directory, std::optional<std::int64_t>
     throw_user_error("{}: there is neither a complete checkpoint nor a config.json in it",
                      directory.string());
   }
+  if (!found->note.empty()) fmt::print(stderr, "primus: warning: {}\n", found->note);
   return open_checkpoint(found->path);
 }
 
