@@ -7,6 +7,7 @@
 #include "checkpoint/safetensors.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/lock.h"
 
 namespace primus::checkpoint {
 
@@ -73,11 +74,12 @@ void write_tensors(const HuggingFaceExport& source, const fs::path& directory) {
 void export_huggingface(const HuggingFaceExport& source, const fs::path& directory) {
   const at::NoGradGuard no_grad;
   const std::string config = huggingface_config(source.config, source.special_tokens);
+  const fs::path target = directory.has_filename() ? directory : directory.parent_path();
+  const fs::path temporary = target.string() + ".tmp";
+  const Lock lock(target.string() + ".lock");
   if (fs::exists(directory)) {
     throw_user_error("{}: it exists already; name a directory that does not", directory.string());
   }
-  const fs::path target = directory.has_filename() ? directory : directory.parent_path();
-  const fs::path temporary = target.string() + ".tmp";
   std::error_code ignored;
   fs::remove_all(temporary, ignored);
   make_directories(temporary);

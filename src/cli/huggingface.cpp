@@ -12,6 +12,7 @@
 #include "cli/model_directory.h"
 #include "cli/tokenizer_export.h"
 #include "core/error.h"
+#include "core/lock.h"
 #include "model/flops.h"
 #include "parallel/tensor_piece.h"
 #include "tokenizer/options_json.h"
@@ -54,6 +55,7 @@ void import_model(const ConvertOptions& options) {
   }
   ModelDirectory source = open_model(options.source);
   source.config.params_dtype = parse_dtype(options.dtype, source.config.params_dtype);
+  const Lock lock(fs::path(options.destination) / Lock::file_name);
   if (checkpoint::find_checkpoint(options.destination)) {
     throw_user_error("{}: there are checkpoints in it already; name another folder", options.destination);
   }

@@ -46,11 +46,9 @@ ModelDirectory open_huggingface(const fs::path& directory) {
 ModelDirectory open_checkpoint(const fs::path& directory) {
   const auto opened = std::make_shared<Checkpoint>(directory);
   const nlohmann::json& common = opened->common();
-  const std::string source = (directory / checkpoint::common_file).string();
-  if (!common.contains("architecture")) throw_user_error("{}: 'architecture' is missing", source);
   ModelDirectory model;
   model.path = directory;
-  model.config = model::transformer_config_from_json(common["architecture"].dump(), source);
+  model.config = opened->architecture();
   model.tensors = [opened](const std::string& name) { return opened->tensor(name); };
   model.special_tokens = common.value("special_tokens", nlohmann::json());
   model.generation_config = common.value("generation_config", nlohmann::json());
@@ -73,6 +71,7 @@ ModelDirectory open_model(const fs::path& directory, std::optional<std::int64_t>
     throw_user_error("{}: there is neither a complete checkpoint nor a config.json in it",
                      directory.string());
   }
+  if (!found->note.empty()) fmt::print(stderr, "primus: warning: {}\n", found->note);
   return open_checkpoint(found->path);
 }
 

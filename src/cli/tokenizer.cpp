@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/tokenizer_options.h"
 #include "core/error.h"
+#include "core/lock.h"
 #include "data/documents.h"
 #include "tokenizer/bpe_trainer.h"
 
@@ -25,6 +26,7 @@ struct TokenizerTrainOptions {
 };
 
 void train(const TokenizerTrainOptions& options) {
+  const Lock lock(std::filesystem::path(options.output) / Lock::file_name);
   tokenizer::BpeTrainer trainer(options.training);
   std::int64_t documents = 0, bytes = 0;
   data::SkippedDocuments skipped;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "core/error.h"
@@ -34,7 +35,7 @@ void take(BlendIndex& index, std::vector<std::int64_t>& taken, std::size_t datas
 }  // namespace
 
 BlendIndex build_blend_index(const std::vector<double>& weights, std::int64_t size) {
-  BlendIndex index;
+  BlendIndex index{.weights = weights, .dataset = {}, .sample = {}};
   std::vector<std::int64_t> taken(weights.size());
   std::vector<std::size_t> all(weights.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
@@ -51,7 +52,7 @@ BlendIndex build_exhaustive_blend_index(const std::vector<std::int64_t>& sizes) 
     weights.push_back(static_cast<double>(sizes[d]) / total);
     if (sizes[d] > 0) unspent.push_back(d);
   }
-  BlendIndex index;
+  BlendIndex index{.weights = weights, .dataset = {}, .sample = {}};
   std::vector<std::int64_t> taken(sizes.size());
   for (std::int64_t step = 0; !unspent.empty(); ++step) {
     const std::size_t dataset = most_lagging(weights, taken, step, unspent);
@@ -77,6 +78,12 @@ void BlendedDataset::read(std::int64_t index, std::span<std::int64_t> tokens) co
     throw Error(fmt::format("sample {} of {} does not exist: it has {}", index, description(), size()));
   const auto i = static_cast<std::size_t>(index);
   datasets_[static_cast<std::size_t>(index_.dataset[i])]->read(index_.sample[i], tokens);
+}
+
+nlohmann::json BlendedDataset::identity() const {
+  nlohmann::json parts = nlohmann::json::array();
+  for (const auto& dataset : datasets_) parts.push_back(dataset->identity());
+  return {{"weights", index_.weights}, {"datasets", std::move(parts)}};
 }
 
 std::string BlendedDataset::description() const {

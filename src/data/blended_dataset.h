@@ -11,6 +11,8 @@ namespace primus::data {
 
 /// Which sample of which dataset comes i-th in a blend.
 struct BlendIndex {
+  /// What it was built from.
+  std::vector<double> weights;
   std::vector<std::int16_t> dataset;
   std::vector<std::int64_t> sample;
 };
@@ -32,6 +34,7 @@ class BlendedDataset : public Dataset {
   std::int64_t sequence_length() const override { return datasets_.front()->sequence_length(); }
   void read(std::int64_t index, std::span<std::int64_t> tokens) const override;
   std::string description() const override;
+  nlohmann::json identity() const override;
 
   const BlendIndex& index() const { return index_; }
 

@@ -32,7 +32,7 @@ void narrow(std::span<const std::int32_t> tokens, std::vector<std::byte>& out) {
 }  // namespace
 
 IndexedDatasetWriter::IndexedDatasetWriter(const std::string& prefix, TokenType type)
-    : prefix_(prefix), type_(type), tokens_(tokens_path(prefix)) {}
+    : prefix_(prefix), lock_(prefix + ".lock"), type_(type), tokens_(tokens_path(prefix)) {}
 
 IndexedDatasetWriter::~IndexedDatasetWriter() = default;
 

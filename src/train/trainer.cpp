@@ -18,6 +18,7 @@
 #include "tokenizer/tokenizer_arguments.h"
 #include "train/recorder.h"
 #include "train/resume.h"
+#include "train/run_identity.h"
 #include "train/train_step.h"
 
 namespace primus::train {
@@ -70,6 +71,8 @@ struct Trainer::State {
   }
   data::Datasets build_datasets() const;
   void start_data();
+  /// `saved`: the identity of the run that saved the checkpoint from which this one continues.
+  void report_changes(const nlohmann::json& saved) const;
   void report_model() const;
   void open_run_directory();
 
@@ -112,6 +115,8 @@ struct Trainer::State {
   std::unique_ptr<Recorder> recorder;
 
   RunState state;
+  /// Kept in checkpoints; see train/run_identity.h.
+  nlohmann::json identity;
   std::int64_t last_saved = -1;
   double validation_loss = -1;
 };
@@ -163,9 +168,12 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   for (const std::string& line : arguments.without_effect()) say(line);
   if (mesh.communicator()) resume.restarted_run_began = mesh.communicator()->world().restarted_run_began;
   const auto plan = plan_load(resume, directory.checkpoints());
+  Loaded loaded;
   if (plan) {
     for (const std::string& message : plan->messages) say(message, LogLevel::warning);
-    state = load_checkpoint(*plan, trained);
+    loaded = load_checkpoint(*plan, trained);
+    for (const std::string& message : loaded.messages) say(message, LogLevel::warning);
+    state = loaded.state;
     // A rank rounds the main weights of its part; the other parts come from their ranks, not from the file.
     if (plan->optimizer) data_parallel.gather_weights();
     data_parallel.wait_for_weights();
@@ -176,7 +184,25 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   }
   kernels::cpu::release_cached_memory();  // the parameters' first tensors, before the buffer held them
   report_model();
+  identity = run_identity({.arguments = arguments,
+                           .data = data_config,
+                           .train = datasets.train.get(),
+                           .tokenizer = tokenizer::tokenizer_options_from(arguments),
+                           .data_parallel_size = mesh.data().size()});
   start_data();
+  if (plan && !plan->weights_only) report_changes(loaded.run);
+}
+
+void Trainer::State::report_changes(const nlohmann::json& saved) const {
+  if (!saved.is_object()) say("the checkpoint does not say with which data and settings it was trained");
+  for (const std::string& change : changes(saved, identity, state)) say(change, LogLevel::warning);
+  if (!settings.skip_train && state.iteration >= train_iters) {
+    say(fmt::format(
+            "nothing is left to train: the checkpoint is at iteration {}, and the run ends at {}; set "
+            "train_iters (or train_samples) higher to go on",
+            state.iteration, train_iters),
+        LogLevel::warning);
+  }
 }
 
 std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Dataset& dataset,
@@ -348,9 +374,10 @@ void Trainer::State::save() {
   data_parallel.wait_for_weights();
   say(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
-  save_checkpoint(
-      directory.checkpoints(), state, trained,
-      {.with_optimizer = !resume.no_save_optim, .tokenizer = tokenizer::tokenizer_options_from(arguments)});
+  save_checkpoint(directory.checkpoints(), state, trained,
+                  {.with_optimizer = !resume.no_save_optim,
+                   .tokenizer = tokenizer::tokenizer_options_from(arguments),
+                   .run = identity});
   say(fmt::format("  successfully saved checkpoint from iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
   if (mesh.world().rank() == 0 && resume.save_retain_interval && last_saved > 0 &&
