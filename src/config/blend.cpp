@@ -49,23 +49,25 @@ std::array<double, 3> parse_split(std::string_view text) {
   std::array<double, 3> shares = {};
   const std::vector<std::string> parts = split_parts(text);
   if (parts.empty() || parts.size() > shares.size())
-    throw_user_error(
-        "'split' must be one to three numbers (train, valid, test) such as \"95,5,0\", not \"{}\"", text);
+    throw_user_error("\"{}\": one to three numbers are wanted (train, valid, test), such as 95,5,0", text);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto number = parse_double(parts[i]);
     if (!number || !std::isfinite(*number) || *number < 0)
-      throw_user_error("'split' is \"{}\", but \"{}\" is no number of 0 or more", text, parts[i]);
+      throw_user_error("\"{}\": \"{}\" is no number of 0 or more", text, parts[i]);
     shares[i] = *number;
   }
   const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
-  if (sum <= 0 || !std::isfinite(sum)) throw_user_error("'split' is \"{}\", which shares nothing out", text);
+  if (sum <= 0 || !std::isfinite(sum)) throw_user_error("\"{}\": this shares nothing out", text);
   return shares;
 }
 
 Blend parse_blend(const std::vector<std::string>& items) {
   const auto refuse = [&](std::string_view what) {
-    throw_user_error("\"{}\": {}; a weight stands before each path or before none ({})",
-                     fmt::join(items, " "), what, rule_of_blanks);
+    throw_user_error("\"{}\": {}", fmt::join(items, " "), what);
+  };
+  const auto refuse_order = [&](const std::string& item, std::string_view wanted) {
+    refuse(fmt::format("{} stands where a {} should; a weight stands before each path or before none ({})",
+                       item, wanted, rule_of_blanks));
   };
   Blend blend;
   std::vector<double> weights;
@@ -73,12 +75,12 @@ Blend parse_blend(const std::vector<std::string>& items) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     const auto number = parse_double(items[i]);
     if (!pairs || i % 2 == 1) {
-      if (number && items.size() > 1) refuse(fmt::format("{} stands where a path should", items[i]));
+      if (number && items.size() > 1) refuse_order(items[i], "path");
       blend.paths.emplace_back(trimmed(items[i]));
     } else if (!number) {
-      refuse(fmt::format("{} stands where a weight should", items[i]));
+      refuse_order(items[i], "weight");
     } else if (!(*number > 0) || !std::isfinite(*number)) {
-      throw_user_error("the weight of {} must be positive, not {}", items[i + 1], items[i]);
+      refuse(fmt::format("the weight of {} must be positive, not {}", items[i + 1], items[i]));
     } else {
       weights.push_back(*number);
     }

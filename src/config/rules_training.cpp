@@ -99,6 +99,9 @@ class TrainingRules : RuleSubject {
   void data() {
     require<"num_dataset_builder_threads">(a.get<"num_dataset_builder_threads">() > 0,
                                            "'num_dataset_builder_threads' must be greater than 0");
+    reads<"split">([](const std::optional<std::string>& split) {
+      if (split) parse_split(*split);
+    });
     if (a.get<"mock_data">()) return;
     const bool blend = !a.get<"data_path">().empty();
     const bool per_split = !a.get<"train_data_path">().empty() || !a.get<"valid_data_path">().empty() ||
@@ -113,31 +116,19 @@ class TrainingRules : RuleSubject {
                                "give one source of data: 'data_path', or the paths of each split");
     require<"split">(!any_per_split || !a.get<"split">(),
                      "'split' divides 'data_path'; it cannot stand beside the paths of each split");
-    if (const auto split = a.get<"split">()) reads<"split">([&] { parse_split(*split); });
-    reads_blend<"data_path">();
-    reads_blend<"train_data_path">();
-    reads_blend<"valid_data_path">();
-    reads_blend<"test_data_path">();
-  }
-
-  template <ArgumentName Name>
-  void reads_blend() {
-    reads<Name>([&] {
-      try {
-        parse_blend(a.get<Name>());
-      } catch (const UserError& error) {
-        throw_user_error("'{}' is {}", Name.view(), error.what());
-      }
-    });
+    reads<"data_path">(parse_blend);
+    reads<"train_data_path">(parse_blend);
+    reads<"valid_data_path">(parse_blend);
+    reads<"test_data_path">(parse_blend);
   }
 
   /// Makes what `parse` refuses a problem of the argument.
   template <ArgumentName Name, typename Parse>
   void reads(const Parse& parse) {
     try {
-      parse();
+      parse(a.get<Name>());
     } catch (const UserError& error) {
-      require<Name>(false, error.what());
+      require<Name>(false, fmt::format("'{}' is {}", Name.view(), error.what()));
     }
   }
 

@@ -98,9 +98,8 @@ DocumentFormat DocumentReader::format_by_content(const std::string& path) const 
   if (is_named_as_json(path) || (object && content.find('\n', first) > second)) return DocumentFormat::jsonl;
   if (object || (one == "[" && (two == "{" || two == "\"")))
     throw_user_error(
-        "{} begins like JSON, but not with a whole object on one line: `jq -c` writes JSON lines; if it is "
-        "plain "
-        "text, say so with --format lines, paragraphs or whole",
+        "{} begins like JSON, but not with a whole object on one line: `jq -c` writes JSON lines; "
+        "if it is plain text, say so with --format lines, paragraphs or whole",
         path_);
   if (const std::size_t zero = content.find('\0'); zero != std::string_view::npos)
     throw_user_error(

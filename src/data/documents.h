@@ -14,8 +14,7 @@ namespace primus::data {
 /// How a file holds documents.
 enum class DocumentFormat {
   /// jsonl when the content begins as a JSON object does, or when the name ends in .json, .jsonl or .ndjson
-  /// (or
-  /// these with .gz); otherwise lines. What begins like another kind of JSON or holds zero bytes is refused.
+  /// (also with .gz); otherwise lines. What begins like another kind of JSON or holds zero bytes is refused.
   automatic,
   /// One JSON object per line.
   jsonl,

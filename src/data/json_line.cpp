@@ -47,7 +47,7 @@ class JsonReader {
       if (static_cast<unsigned char>(line_[at_]) < 0x20) refuse("no control characters inside of a string");
       if (line_[at_] == '\\') skip_escape();
     }
-    refuse("the string to end");
+    refuse("the end of the string");
   }
 
   /// Steps over a value of any kind. Not recursive, since a line may nest as deeply as it likes.
