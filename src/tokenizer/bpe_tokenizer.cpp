@@ -28,9 +28,13 @@ BpeTokenizer::BpeTokenizer(BpeModel model, Parts parts) : model_(std::move(model
 std::vector<TokenId> BpeTokenizer::encode(std::string_view text) const {
   require_utf8(text);
   std::vector<TokenId> ids = parts_.prefix;
-  raw_.cut(
-      text, [&](std::string_view segment, bool opens_text) { encode_segment(segment, opens_text, ids); },
-      [&](TokenId id) { ids.push_back(id); });
+  try {
+    raw_.cut(
+        text, [&](std::string_view segment, bool opens_text) { encode_segment(segment, opens_text, ids); },
+        [&](TokenId id) { ids.push_back(id); });
+  } catch (const UserError& error) {
+    throw_user_error("{}: {}", parts_.description, error.what());
+  }
   ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
   return ids;
 }

@@ -15,6 +15,7 @@
 namespace primus::tokenizer {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 using Ids = std::vector<TokenId>;
@@ -215,6 +216,12 @@ TEST(HuggingFaceFiles, OptionsThatOnlyPythonCanFollowAreRefused) {
     files.config[key] = value;
     files.expect_refusal("`" + key + "`");
   }
+}
+
+TEST(HuggingFaceFiles, ATextWithoutATokenNamesTheFileAndTheMissingKey) {
+  EXPECT_THAT([] { Files().load()->encode("ax"); },
+              ThrowsMessage<UserError>(AllOf(HasSubstr("/tokenizer.json: "), HasSubstr("no token for \"x\""),
+                                             HasSubstr("names no `unk_token`"))));
 }
 
 TEST(HuggingFaceFiles, ATemplateAddsOnlyTokensThatExist) { begin_with(77).expect_refusal("adds the id 77"); }
