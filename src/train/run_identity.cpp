@@ -206,10 +206,10 @@ class Comparison {
 json run_identity(const RunParts& parts) {
   const data::DataConfig& data = parts.data;
   json result = {{"mock_data", data.mock_data},
-                 {"data_path", data.data_path},
-                 {"train_data_path", data.train_data_path},
-                 {"valid_data_path", data.valid_data_path},
-                 {"test_data_path", data.test_data_path},
+                 {"data_path", data.data_path.items},
+                 {"train_data_path", data.train_data_path.items},
+                 {"valid_data_path", data.valid_data_path.items},
+                 {"test_data_path", data.test_data_path.items},
                  {"split", data.split},
                  {"tokenizer", tokenizer::to_json(parts.tokenizer)}};
   for (const Part& part : data_parts) {
