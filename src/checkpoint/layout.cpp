@@ -32,6 +32,16 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
+/// A damaged file may hold anything.
+std::string printable(std::string text) {
+  constexpr std::size_t shown = 40;
+  if (text.size() > shown) text = text.substr(0, shown) + "...";
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
 bool is_checkpoint(const fs::path& directory) { return fs::exists(directory / index_file); }
 
 std::string names_of(const std::vector<Location>& checkpoints) {
@@ -59,24 +69,45 @@ fs::path shard_file(const fs::path& directory, int rank) {
 
 fs::path tracker_file(const fs::path& folder) { return folder / "latest_checkpointed_iteration.txt"; }
 
+namespace {
+
+/// What a folder without a tracker file offers: the iteration before anything else, since a release is where
+/// training begins.
+std::optional<Location> newest_checkpoint(const fs::path& folder) {
+  const std::vector<Location> all = list_checkpoints(folder);
+  if (all.empty()) return std::nullopt;
+  Location newest = all.back();
+  newest.note = fmt::format("{} is missing: the newest of the complete checkpoints beside it is taken, {}",
+                            tracker_file(folder).string(), newest.path.filename().string());
+  return newest;
+}
+
+Location tracked_checkpoint(const fs::path& folder) {
+  const std::string content = trimmed(read_file(tracker_file(folder)));
+  if (const std::optional<std::int64_t> number = parse_number(content))
+    return {iteration_directory(folder, *number), *number, false};
+  if (content == release_name) return {release_directory(folder), 0, true};
+  throw_user_error(
+      "{}: {}, where an iteration or 'release' should stand. Complete checkpoints: {}. Write the iteration "
+      "to "
+      "take into the file, or remove the file to take the newest",
+      tracker_file(folder).string(),
+      content.empty() ? "is empty" : fmt::format("holds '{}'", printable(content)),
+      names_of(list_checkpoints(folder)));
+}
+
+}  // namespace
+
 std::optional<Location> find_checkpoint(const fs::path& folder, std::optional<std::int64_t> iteration) {
-  Location location;
-  if (iteration) {
-    location = {iteration_directory(folder, *iteration), *iteration, false};
-  } else {
-    if (!fs::exists(tracker_file(folder))) return std::nullopt;
-    const std::string content = trimmed(read_file(tracker_file(folder)));
-    const std::optional<std::int64_t> number = parse_number(content);
-    if (!number && content != release_name) {
-      throw_user_error("{}: holds '{}', neither an iteration nor 'release'. Complete checkpoints: {}",
-                       tracker_file(folder).string(), content, names_of(list_checkpoints(folder)));
-    }
-    location = number ? Location{iteration_directory(folder, *number), *number, false}
-                      : Location{release_directory(folder), 0, true};
-  }
+  if (!iteration && !fs::exists(tracker_file(folder))) return newest_checkpoint(folder);
+  Location location = iteration ? Location{iteration_directory(folder, *iteration), *iteration, false}
+                                : tracked_checkpoint(folder);
   if (!is_checkpoint(location.path)) {
-    throw_user_error("{}: there is no complete checkpoint {}. Complete checkpoints: {}", folder.string(),
-                     location.path.filename().string(), names_of(list_checkpoints(folder)));
+    throw_user_error(
+        "{}: there is no complete checkpoint {}{}. Complete checkpoints: {}", folder.string(),
+        location.path.filename().string(),
+        iteration ? "" : fmt::format(", which {} names", tracker_file(folder).filename().string()),
+        names_of(list_checkpoints(folder)));
   }
   return location;
 }
@@ -102,7 +133,9 @@ int remove_stale_temporaries(const fs::path& folder) {
   std::vector<fs::path> stale;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (entry.path().filename().string().starts_with(temporary_prefix)) stale.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(temporary_prefix) || name.find(temporary_mark) != std::string::npos)
+      stale.push_back(entry.path());
   }
   for (const fs::path& path : stale) fs::remove_all(path, ignored);
   return static_cast<int>(stale.size());

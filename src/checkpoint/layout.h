@@ -16,6 +16,7 @@ namespace primus::checkpoint {
 //     common.json                       what belongs to no tensor: iteration, samples, schedule, ...
 //     shard_00000.safetensors           the pieces that rank 0 saved
 //   .tmp_iter_0000200/                  a save that is going on, or that was killed
+//   .lock                               says who writes to the folder (core/lock.h)
 
 inline constexpr const char* index_file = "index.json";
 inline constexpr const char* common_file = "common.json";
@@ -26,6 +27,8 @@ struct Location {
   /// 0 for a release.
   std::int64_t iteration = 0;
   bool release = false;
+  /// For the user, when the tracker file did not lead here: what was wrong, and what was taken instead.
+  std::string note = {};
 };
 
 std::filesystem::path iteration_directory(const std::filesystem::path& folder, std::int64_t iteration);
@@ -36,8 +39,9 @@ std::filesystem::path shard_file(const std::filesystem::path& directory, int ran
 std::filesystem::path tracker_file(const std::filesystem::path& folder);
 
 /// The checkpoint to continue from: the one the tracker file names, or `iteration` when given (ckpt_step).
-/// Nothing when the folder has no tracker file, and so no complete checkpoint. Throws UserError when the
-/// tracker cannot be understood or names a checkpoint that is not there; the message lists those that are.
+/// Without a tracker file it is the newest complete checkpoint, and nothing when there is none. Throws
+/// UserError when the tracker cannot be understood or names a checkpoint that is not there; the message lists
+/// those that are.
 std::optional<Location> find_checkpoint(const std::filesystem::path& folder,
                                         std::optional<std::int64_t> iteration = {});
 

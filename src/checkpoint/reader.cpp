@@ -1,6 +1,7 @@
 #include "checkpoint/reader.h"
 
 #include <ATen/Functions.h>
+#include <c10/util/accumulate.h>
 #include <fmt/ranges.h>
 
 #include <cstring>
@@ -23,6 +24,23 @@ constexpr std::size_t differences_shown = 3;
 template <typename Piece>
 Region region_of(const Piece& piece) {
   return {piece.offset, piece.extent, piece.flat_begin, piece.flat_end};
+}
+
+/// Whether a stored tensor is the piece's, however far the vocabulary is padded on either side.
+bool fits(std::vector<std::int64_t> stored, const parallel::TensorPiece& piece) {
+  if (piece.unpadded_rows && !stored.empty() && stored[0] >= *piece.unpadded_rows)
+    stored[0] = piece.global_shape[0];
+  return stored == piece.global_shape;
+}
+
+/// The elements of a piece that lie beyond the rows of the stored tensor.
+std::int64_t elements_beyond(const std::vector<std::int64_t>& stored, const parallel::TensorPiece& piece) {
+  if (stored == piece.global_shape) return 0;
+  std::int64_t inside = 0;
+  const std::vector<std::int64_t> origin(stored.size(), 0);
+  const Region whole{origin, stored, 0, c10::multiply_integers(stored)};
+  for_each_common_run(region_of(piece), whole, [&](auto, auto, std::int64_t count) { inside += count; });
+  return piece.flat_end - piece.flat_begin - inside;
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -55,17 +73,10 @@ void Checkpoint::check_shards() const {
   }
 }
 
-void Checkpoint::check_architecture(const json& ours) const {
-  const json theirs = common_.value("architecture", json::object());
-  std::vector<std::string> differences;
-  for (const auto& [key, value] : ours.items()) {
-    if (theirs.contains(key) && theirs[key] != value)
-      differences.push_back(fmt::format("{} is {} there, {} here", key, theirs[key].dump(), value.dump()));
-  }
-  if (!differences.empty()) {
-    throw_user_error("{}: a checkpoint of another model: {}", directory_.string(),
-                     fmt::join(differences, "; "));
-  }
+model::TransformerConfig Checkpoint::architecture() const {
+  const std::string source = (directory_ / common_file).string();
+  if (!common_.contains("architecture")) throw_user_error("{}: 'architecture' is missing", source);
+  return model::transformer_config_from_json(common_["architecture"].dump(), source);
 }
 
 void Checkpoint::check_names_and_shapes(const std::vector<parallel::TensorPiece>& pieces) const {
@@ -73,7 +84,7 @@ void Checkpoint::check_names_and_shapes(const std::vector<parallel::TensorPiece>
   std::size_t count = 0;
   for (const parallel::TensorPiece& piece : pieces) {
     const auto found = index_.tensors.find(piece.name);
-    if (found != index_.tensors.end() && found->second.shape == piece.global_shape) continue;
+    if (found != index_.tensors.end() && fits(found->second.shape, piece)) continue;
     if (++count > differences_shown) continue;
     differences.push_back(found == index_.tensors.end()
                               ? fmt::format("{} is not in it", piece.name)
@@ -105,7 +116,8 @@ void Checkpoint::load_piece(const parallel::TensorPiece& piece) const {
                       piece.data.scalar_type() == stored.dtype;
   const at::Tensor target = direct ? piece.data : at::empty(piece.data.sizes(), stored.dtype);
   auto* bytes = static_cast<std::byte*>(target.mutable_data_ptr());
-  std::int64_t filled = 0;
+  std::int64_t filled = elements_beyond(stored.shape, piece);
+  if (filled > 0) target.zero_();
   for (const StoredPiece& source : stored.pieces) {
     for_each_common_run(region_of(piece), region_of(source),
                         [&](std::int64_t to, std::int64_t from, std::int64_t count) {

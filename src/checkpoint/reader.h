@@ -9,6 +9,7 @@
 
 #include "checkpoint/index.h"
 #include "checkpoint/safetensors.h"
+#include "model/transformer_config.h"
 #include "parallel/tensor_piece.h"
 
 namespace primus::checkpoint {
@@ -16,7 +17,7 @@ namespace primus::checkpoint {
 /// A complete checkpoint, opened for reading: fills pieces of any layout from pieces of any other.
 ///
 ///     const Checkpoint checkpoint(find_checkpoint(folder)->path);
-///     checkpoint.check_architecture(our_arguments);
+///     if (!model::differences(checkpoint.architecture(), model.config()).empty()) ...
 ///     checkpoint.load(parallel::weight_pieces(model, mesh));
 ///     scheduler.load(checkpoint.common().at("opt_param_scheduler"));
 class Checkpoint {
@@ -30,12 +31,12 @@ class Checkpoint {
   const nlohmann::json& common() const { return common_; }
   bool contains(const std::string& tensor) const { return index_.tensors.contains(tensor); }
 
-  /// Throws UserError that lists every argument of "architecture" in the common state whose value differs
-  /// from that in `ours`. Arguments that only one side has are not compared.
-  void check_architecture(const nlohmann::json& ours) const;
+  /// The model that it holds. Throws UserError when the common state has none that this program knows.
+  model::TransformerConfig architecture() const;
 
   /// Fills the pieces, converting the dtype where it differs. Where a weight and its main weight are both
-  /// among them, in either order, the weight becomes the rounded main weight. All names and shapes are
+  /// among them, in either order, the weight becomes the rounded main weight. A vocabulary that is padded to
+  /// another size here is cut, or filled up with zeros, as Megatron-Core does. All names and shapes are
   /// compared first, and nothing is written when they do not fit; the message lists the first tensors that
   /// differ. Throws UserError naming shard file and tensor when the bytes read do not have their checksums.
   void load(const std::vector<parallel::TensorPiece>& pieces) const;

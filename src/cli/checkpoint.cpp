@@ -58,6 +58,7 @@ fs::path one_checkpoint(const CheckpointOptions& options) {
   if (is_one_checkpoint(options)) return options.directory;
   const auto found = checkpoint::find_checkpoint(options.directory, options.iteration);
   if (!found) throw_user_error("{}: there is no complete checkpoint in it", options.directory);
+  if (!found->note.empty()) fmt::print(stderr, "primus: warning: {}\n", found->note);
   return found->path;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <deque>
@@ -30,13 +31,21 @@ struct Options {
   bool silent = false;
 };
 
-std::string default_log_file(int node, int nodes) {
+/// Makes a file in logs/ that no other launch has: two may begin within one second. Throws Error.
+std::string make_default_log_file(int node, int nodes) {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
   localtime_r(&now, &parts);
   char stamp[32];
   std::strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", &parts);
-  return fmt::format("logs/log_{}{}.txt", stamp, nodes > 1 ? fmt::format("_node{}", node) : "");
+  const std::string name = fmt::format("logs/log_{}{}", stamp, nodes > 1 ? fmt::format("_node{}", node) : "");
+  make_directories("logs");
+  for (int number = 1;; ++number) {
+    const std::string path = name + (number == 1 ? ".txt" : fmt::format("_{}.txt", number));
+    const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (file.valid()) return path;
+    if (errno != EEXIST) throw SystemError("cannot create " + path, errno);
+  }
 }
 
 /// Copies the ranks' lines: all into the log file, each with its rank, and those of the shown ranks to this
@@ -55,6 +64,7 @@ class Output {
         shown_.insert(launch::parse_number("--show_ranks", rest.substr(0, comma), 0, world - 1));
       }
     }
+    if (path_.empty()) return;
     if (path_.has_parent_path()) make_directories(path_.parent_path());
     file_ = open_for_writing(path_);
   }
@@ -131,8 +141,15 @@ void run_direct(Options options, const std::vector<std::string>& command) {
   launch::run_patches(options.direct, file);
   std::string log_file = options.log_file;
   if (log_file.empty()) log_file = file.value("direct", "log_file").value_or("");
-  if (log_file.empty()) log_file = default_log_file(plan.node, plan.nodes);
+  std::string problem;
+  try {
+    if (log_file.empty()) log_file = make_default_log_file(plan.node, plan.nodes);
+  } catch (const Error& error) {
+    // Not a reason to fail: the ranks have log files of their own in the run's directory.
+    problem = fmt::format("this launch has no log file: {} (--log_file names another place)", error.what());
+  }
   Output output(options, plan, log_file);
+  if (!problem.empty()) output.message(problem);
   plan.on_line = [&](int rank, bool is_error, std::string_view text) { output.line(rank, is_error, text); };
   plan.on_message = [&](const std::string& text) { output.message(text); };
   const int code = launch::supervise(plan);

@@ -16,6 +16,7 @@
 #include "launch/cpus.h"
 #include "launch/world.h"
 #include "parallel/layout_arguments.h"
+#include "train/run_lock.h"
 #include "train/trainer.h"
 
 namespace primus::cli {
@@ -101,7 +102,11 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   experiment.arguments = std::move(derived.arguments);
   kernels::cpu::install_caching_allocator();
   if (speaks) logger.info(kernels::cpu::describe_cpu());
-  train::Trainer trainer(experiment, join(experiment.arguments, fingerprint, world), logger);
+  const parallel::Mesh mesh = join(experiment.arguments, fingerprint, world);
+  const train::RunLock lock({experiment.root_directory}, experiment.arguments.get<"save">().has_value(),
+                            mesh);
+  if (speaks && !lock.warning().empty()) logger.warning(lock.warning());
+  train::Trainer trainer(experiment, mesh, logger);
   const train::TrainResult result = trainer.run();
   if (speaks) print_result(result);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <random>
 #include <utility>
 
 #include "core/error.h"
@@ -124,10 +125,15 @@ void sync_directory(const fs::path& path) {
   sync_file(directory, path);
 }
 
-AtomicFile::AtomicFile(const fs::path& path)
-    : path_(path),
-      temporary_(path.string() + fmt::format(".tmp-{}", ::getpid())),
-      file_(open_for_writing(temporary_)) {}
+AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
+  // Not the process's number: others on the same disk may have it on their machine or in their container.
+  std::random_device random;
+  do {
+    temporary_ = path.string() + fmt::format("{}{:08x}", temporary_mark, random());
+    file_ = FileDescriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  } while (!file_.valid() && errno == EEXIST);
+  if (!file_.valid()) throw SystemError("cannot create " + temporary_.string(), errno);
+}
 
 AtomicFile::~AtomicFile() {
   if (!file_.valid()) return;

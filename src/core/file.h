@@ -64,6 +64,10 @@ void sync_directory(const std::filesystem::path& path);
 /// between: temporary file beside it, fsync, rename, fsync of the directory. Throws SystemError.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// In the names of files that an AtomicFile has not committed: they are left over when the process was
+/// killed.
+inline constexpr std::string_view temporary_mark = ".tmp-";
+
 /// A file that is written piece by piece and appears under its name, replacing what was there, only when
 /// `commit` has flushed it to the disk. Destroyed before that, it leaves nothing behind. Throws SystemError.
 class AtomicFile {

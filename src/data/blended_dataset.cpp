@@ -1,9 +1,8 @@
 #include "data/blended_dataset.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "core/error.h"
@@ -11,13 +10,6 @@
 namespace primus::data {
 
 namespace {
-
-std::optional<double> parse_weight(const std::string& text) {
-  double weight = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
-  if (error != std::errc() || rest != text.data() + text.size()) return std::nullopt;
-  return weight;
-}
 
 /// The dataset of `candidates` whose share so far lags most behind its weight.
 std::size_t most_lagging(const std::vector<double>& weights, const std::vector<std::int64_t>& taken,
@@ -42,27 +34,8 @@ void take(BlendIndex& index, std::vector<std::int64_t>& taken, std::size_t datas
 
 }  // namespace
 
-Blend parse_blend(const std::vector<std::string>& items) {
-  if (items.size() % 2 == 1) return {items, std::nullopt};
-  std::vector<double> weights;
-  std::vector<std::string> paths;
-  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    if (const auto weight = parse_weight(items[i])) weights.push_back(*weight);
-    paths.push_back(items[i + 1]);
-  }
-  if (weights.empty()) return {items, std::nullopt};
-  if (weights.size() < paths.size())
-    throw_user_error("data_path \"{}\": either every path has a weight before it or none has",
-                     fmt::join(items, " "));
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (!(weights[i] > 0) || !std::isfinite(weights[i]))
-      throw_user_error("data_path: the weight of {} must be positive, not {}", paths[i], weights[i]);
-  }
-  return {paths, weights};
-}
-
 BlendIndex build_blend_index(const std::vector<double>& weights, std::int64_t size) {
-  BlendIndex index;
+  BlendIndex index{.weights = weights, .dataset = {}, .sample = {}};
   std::vector<std::int64_t> taken(weights.size());
   std::vector<std::size_t> all(weights.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
@@ -79,7 +52,7 @@ BlendIndex build_exhaustive_blend_index(const std::vector<std::int64_t>& sizes) 
     weights.push_back(static_cast<double>(sizes[d]) / total);
     if (sizes[d] > 0) unspent.push_back(d);
   }
-  BlendIndex index;
+  BlendIndex index{.weights = weights, .dataset = {}, .sample = {}};
   std::vector<std::int64_t> taken(sizes.size());
   for (std::int64_t step = 0; !unspent.empty(); ++step) {
     const std::size_t dataset = most_lagging(weights, taken, step, unspent);
@@ -105,6 +78,12 @@ void BlendedDataset::read(std::int64_t index, std::span<std::int64_t> tokens) co
     throw Error(fmt::format("sample {} of {} does not exist: it has {}", index, description(), size()));
   const auto i = static_cast<std::size_t>(index);
   datasets_[static_cast<std::size_t>(index_.dataset[i])]->read(index_.sample[i], tokens);
+}
+
+nlohmann::json BlendedDataset::identity() const {
+  nlohmann::json parts = nlohmann::json::array();
+  for (const auto& dataset : datasets_) parts.push_back(dataset->identity());
+  return {{"weights", index_.weights}, {"datasets", std::move(parts)}};
 }
 
 std::string BlendedDataset::description() const {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,18 +9,10 @@
 
 namespace primus::data {
 
-/// A blend as users write it: paths, and weights or none.
-struct Blend {
-  std::vector<std::string> paths;
-  std::optional<std::vector<double>> weights;
-};
-
-/// Reads `data_path`: a list of path prefixes, or weight and path in turn ("0.3 a 0.7 b"). Throws UserError
-/// when only some weights are numbers, or one is not positive.
-Blend parse_blend(const std::vector<std::string>& items);
-
 /// Which sample of which dataset comes i-th in a blend.
 struct BlendIndex {
+  /// What it was built from.
+  std::vector<double> weights;
   std::vector<std::int16_t> dataset;
   std::vector<std::int64_t> sample;
 };
@@ -43,6 +34,7 @@ class BlendedDataset : public Dataset {
   std::int64_t sequence_length() const override { return datasets_.front()->sequence_length(); }
   void read(std::int64_t index, std::span<std::int64_t> tokens) const override;
   std::string description() const override;
+  nlohmann::json identity() const override;
 
   const BlendIndex& index() const { return index_; }
 

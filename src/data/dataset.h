@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ class Dataset {
   /// Fills `tokens`, of sequence_length() + 1, with sample `index`: inputs, and one more for the last label.
   virtual void read(std::int64_t index, std::span<std::int64_t> tokens) const = 0;
   virtual std::string description() const = 0;
+  /// What decides which samples come in which order, and nothing else: a dataset that is only longer has the
+  /// same. Checkpoints keep it, so that a run learns when its data has changed. "source", wherever it stands,
+  /// is where the tokens lie.
+  virtual nlohmann::json identity() const = 0;
 };
 
 /// What samples are for.

@@ -1,6 +1,7 @@
 #include "data/gpt_dataset.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -77,6 +78,24 @@ void GptDataset::read(std::int64_t index, std::span<std::int64_t> tokens) const 
 
 std::string GptDataset::description() const {
   return fmt::format("{} ({} split)", source_->description(), to_string(split_));
+}
+
+nlohmann::json GptDataset::identity() const {
+  // Another shuffle differs at its start already.
+  constexpr std::int64_t compared = 1024;
+  Checksum order;
+  for (const IndexArray* index : {&indices_.document, &indices_.shuffle}) {
+    for (std::int64_t i = 0; i < std::min(index->size(), compared); ++i) {
+      const std::int64_t value = (*index)[i];
+      order.update(std::as_bytes(std::span(&value, 1)));
+    }
+  }
+  return {{"source", source_->description()},
+          {"sequences", {range_.begin, range_.end}},
+          {"lengths", checksum_of_lengths(*source_, range_)},
+          {"epochs", epochs_},
+          {"sequence_length", options_.sequence_length},
+          {"order", order.digest()}};
 }
 
 std::string GptDataset::cache_key() const {

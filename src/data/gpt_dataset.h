@@ -53,6 +53,7 @@ class GptDataset : public Dataset {
   std::int64_t sequence_length() const override { return options_.sequence_length; }
   void read(std::int64_t index, std::span<std::int64_t> tokens) const override;
   std::string description() const override;
+  nlohmann::json identity() const override;
 
   const Indices& indices() const { return indices_; }
   std::int64_t tokens_per_epoch() const { return tokens_per_epoch_; }

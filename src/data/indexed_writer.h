@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "core/file.h"
+#include "core/lock.h"
 #include "data/indexed_dataset.h"
 
 namespace primus::data {
 
 /// Writes a pair `<prefix>.bin`, `<prefix>.idx` for `IndexedDataset` and Megatron. Both appear under their
 /// names only in `finish`, complete and flushed; until then, and after a failure, files that were there stay
-/// as they are. Throws SystemError when the disk is full.
+/// as they are. Throws SystemError when the disk is full, and UserError when another program is writing
+/// there.
 class IndexedDatasetWriter {
  public:
   IndexedDatasetWriter(const std::string& prefix, TokenType type);
@@ -21,7 +22,12 @@ class IndexedDatasetWriter {
   IndexedDatasetWriter(const IndexedDatasetWriter&) = delete;
   IndexedDatasetWriter& operator=(const IndexedDatasetWriter&) = delete;
 
-  /// Adds a document of one sequence. Throws UserError for an id that the token type cannot hold.
+  /// Adds a sequence to the current document. Throws UserError for an id that the token type cannot hold, and
+  /// for more than 2^31 - 1 tokens.
+  void add_item(std::span<const std::int32_t> tokens);
+  /// Ends the current document, which may have no sequence.
+  void end_document();
+  /// Adds a document of one sequence.
   void add_document(std::span<const std::int32_t> tokens);
   /// Adds all documents of another dataset of the same token type (UserError otherwise).
   void add_dataset(const IndexedDataset& dataset);
@@ -37,6 +43,8 @@ class IndexedDatasetWriter {
   std::string make_index() const;
 
   std::string prefix_;
+  /// Two programs at one prefix would leave the tokens of one beside the index of the other.
+  Lock lock_;
   TokenType type_;
   AtomicFile tokens_;
   std::vector<std::byte> buffer_;

@@ -60,6 +60,7 @@ void GPTModel::add_output_layer(const parallel::Mesh& mesh) {
   } else {
     weight = &parameters_.add({.name = tied ? "embedding.word_embeddings.weight" : "output_layer.weight",
                                .global_shape = {config_.padded_vocab_size, config_.hidden_size},
+                               .unpadded_rows = config_.vocab_size,
                                .shard = {.rank = mesh.tensor().rank(), .size = mesh.tensor().size()},
                                .init = {.value = config_.init_method_std},
                                .shared_copy = tied});

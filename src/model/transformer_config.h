@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/activation.h"
@@ -84,10 +85,20 @@ void check(const TransformerConfig& config);
 /// in the user's file, when arguments contradict each other.
 TransformerConfig transformer_config_from(const config::Arguments& arguments, std::int64_t vocab_size);
 
+/// The reverse for models of the Llama family (rope, RMSNorm, swiglu): arguments with their values in YAML
+/// that describe `config`, its dropout and dtype included. Throws UserError that names the fields at fault
+/// when no arguments do.
+std::vector<std::pair<std::string, std::string>> arguments_from(const TransformerConfig& config);
+
 /// The architecture as JSON with Megatron's argument names, and back: how a checkpoint says which model it
-/// holds. What is no part of it is left out: dtype, dropout, initialisation, kernels. Reading throws
-/// UserError that names `source` and the key at fault.
+/// holds. What is no part of it is left out: dtype, dropout, initialisation, kernels. Reading gives fields
+/// that older programs did not write the value that they stood for, and throws UserError that names `source`
+/// and the key at fault.
 std::string to_json(const TransformerConfig& config);
 TransformerConfig transformer_config_from_json(const std::string& text, const std::string& source);
+
+/// Every field in which two models are different functions, in words such as "hidden_size is 64 there, 32
+/// here". How far the vocabulary is padded is a matter of the layout.
+std::vector<std::string> differences(const TransformerConfig& theirs, const TransformerConfig& ours);
 
 }  // namespace primus::model

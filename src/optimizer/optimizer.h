@@ -76,6 +76,8 @@ class Optimizer {
   double params_norm() const;
   std::int64_t num_zeros_in_grad() const;
 
+  const OptimizerConfig& config() const { return config_; }
+
   /// Main weights (unless they are the weights themselves) and moments, all fp32, under Megatron's names such
   /// as "optimizer.state.exp_avg.decoder.layers.0.mlp.linear_fc1.weight". Loading writes into them; loading
   /// main weights writes the weights, too.

@@ -167,16 +167,27 @@ nlohmann::json OptimizerParamScheduler::state() const {
           {"wd_incr_style", style_name(weight_decay_styles, config_.weight_decay_style)}};
 }
 
-void OptimizerParamScheduler::load(const nlohmann::json& state) {
+std::vector<std::string> OptimizerParamScheduler::differences(const nlohmann::json& state) const {
   const nlohmann::json ours = this->state();
+  std::vector<std::string> result;
+  for (const auto& [key, value] : ours.items()) {
+    // A constant weight decay takes no steps.
+    const bool idle = key == "wd_incr_steps" && config_.weight_decay_style == WeightDecayStyle::constant &&
+                      state.at("wd_incr_style") == ours.at("wd_incr_style");
+    if (key != "num_steps" && !idle && state.at(key) != value)
+      result.push_back(fmt::format("{} was {}, is {}", key, state.at(key).dump(), value.dump()));
+  }
+  return result;
+}
+
+void OptimizerParamScheduler::load(const nlohmann::json& state) {
   if (!config_.override_checkpoint && !config_.use_checkpoint) {
-    for (const auto& [key, value] : ours.items()) {
-      require(key == "num_steps" || state.at(key) == value,
-              fmt::format("the checkpoint's schedule has {} = {}, this run {}: set "
-                          "override_opt_param_scheduler to continue with this run's values, or "
-                          "use_checkpoint_opt_param_scheduler with the checkpoint's",
-                          key, state.at(key).dump(), value.dump()));
-    }
+    const std::vector<std::string> changes = differences(state);
+    require(changes.empty(),
+            fmt::format("the schedule is not the checkpoint's: {}. Set override_opt_param_scheduler to "
+                        "continue with this run's values, or use_checkpoint_opt_param_scheduler with the "
+                        "checkpoint's",
+                        fmt::join(changes, "; ")));
   }
   if (!config_.override_checkpoint) {
     config_.max_lr = state.at("max_lr");

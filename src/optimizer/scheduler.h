@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace primus::optimizer {
 
@@ -69,6 +70,8 @@ class OptimizerParamScheduler {
 
   /// What a checkpoint holds, under Megatron's keys.
   nlohmann::json state() const;
+  /// In what a checkpoint's schedule differs from this run's, in words such as "max_lr was 0.003, is 0.001".
+  std::vector<std::string> differences(const nlohmann::json& state) const;
   /// Continues at a checkpoint's position. Throws UserError when its schedule differs and neither
   /// `override_checkpoint` nor `use_checkpoint` is set.
   void load(const nlohmann::json& state);

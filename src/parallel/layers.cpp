@@ -73,15 +73,16 @@ at::Tensor RowParallelLinear::reduce(const at::Tensor& partial) const {
                             : reduce_from_tensor_region(partial, group_);
 }
 
-VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
-                                               const Initializer& init, const Mesh& mesh,
+VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, const VocabularyRows& rows,
+                                               std::int64_t width, const Initializer& init, const Mesh& mesh,
                                                ParameterSet& parameters,
                                                const kernels::KernelOptions& kernels)
     : group_(mesh.tensor()),
       sequence_parallel_(mesh.sequence_parallel()),
       kernels_(kernels),
       weight_(&parameters.add({.name = name + ".weight",
-                               .global_shape = {rows, width},
+                               .global_shape = {rows.padded, width},
+                               .unpadded_rows = rows.used,
                                .shard = over(mesh.tensor(), 0),
                                .init = init})) {}
 

@@ -80,10 +80,16 @@ class RowParallelLinear : public ParallelLinear {
   at::Tensor reduce(const at::Tensor& partial) const;
 };
 
-/// A table of `rows` vectors, its rows spread over the tensor-parallel group.
+/// How many vectors a vocabulary has, and how many with those that make the ranks' shares equal.
+struct VocabularyRows {
+  std::int64_t used = 0;
+  std::int64_t padded = 0;
+};
+
+/// A table of vectors, its rows spread over the tensor-parallel group.
 class VocabParallelEmbedding {
  public:
-  VocabParallelEmbedding(const std::string& name, std::int64_t rows, std::int64_t width,
+  VocabParallelEmbedding(const std::string& name, const VocabularyRows& rows, std::int64_t width,
                          const Initializer& init, const Mesh& mesh, ParameterSet& parameters,
                          const kernels::KernelOptions& kernels = {});
 

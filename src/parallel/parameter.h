@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ struct ParameterSpec {
   /// Megatron's logical name with global layer numbers, e.g. "decoder.layers.3.mlp.linear_fc1.weight".
   std::string name;
   std::vector<std::int64_t> global_shape;
+  /// Of a vocabulary: the rows that are the model's. Those after them only make the ranks' shares equal; how
+  /// many they are is a matter of the layout.
+  std::optional<std::int64_t> unpadded_rows = {};
   Shard shard = {};
   Initializer init = {};
   /// Weight decay applies (Megatron: not to biases nor one-dimensional parameters).

@@ -15,6 +15,7 @@ TensorPiece whole_piece(const Parameter& parameter, const std::string& name, con
                         bool replica) {
   return {.name = name,
           .global_shape = parameter.spec().global_shape,
+          .unpadded_rows = parameter.spec().unpadded_rows,
           .offset = piece.global_offset,
           .extent = piece.extent,
           .flat_begin = 0,

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace primus::parallel {
 struct TensorPiece {
   std::string name;
   std::vector<std::int64_t> global_shape;
+  /// See ParameterSpec.
+  std::optional<std::int64_t> unpadded_rows = {};
   /// The box.
   std::vector<std::int64_t> offset;
   std::vector<std::int64_t> extent;

@@ -1,6 +1,6 @@
 #include "train/resume.h"
 
-#include <nlohmann/json.hpp>
+#include <fmt/ranges.h>
 
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
@@ -29,15 +29,30 @@ bool saved_before_restart(const ResumeSettings& settings, const std::filesystem:
   return !missing && std::chrono::file_clock::to_sys(saved) >= *settings.restarted_run_began;
 }
 
+LoadPlan plan_of(const checkpoint::Location& location, std::string decision) {
+  LoadPlan plan{.directory = location.path, .iteration = location.iteration};
+  if (!location.note.empty()) plan.messages.push_back(location.note);
+  plan.messages.push_back(std::move(decision));
+  return plan;
+}
+
+void take_weights_only(LoadPlan& plan, const char* why) {
+  plan.weights_only = true;
+  plan.optimizer = false;
+  plan.messages.push_back(fmt::format("{}: only weights are loaded, and the run starts at iteration 0", why));
+}
+
+constexpr const char* is_a_release = "it is a release, which has no training state";
+
 std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
   if (!settings.auto_continue_train && !saved_before_restart(settings, own_folder)) return std::nullopt;
   const auto location = checkpoint::find_checkpoint(own_folder);
   if (!location) return std::nullopt;
-  LoadPlan plan{.directory = location->path};
   const char* why = settings.auto_continue_train ? "auto_continue_train" : "restarted";
-  plan.messages = {fmt::format("continues from {} [{}]", location->path.string(), why)};
+  LoadPlan plan = plan_of(*location, fmt::format("continues from {} [{}]", location->path.string(), why));
   if (settings.finetune) plan.messages.push_back(fmt::format("finetune is set to false [{}]", why));
   if (settings.no_load_optim) plan.messages.push_back(fmt::format("no_load_optim is set to false [{}]", why));
+  if (location->release) take_weights_only(plan, is_a_release);
   return plan;
 }
 
@@ -52,44 +67,137 @@ std::optional<LoadPlan> plan_given(const ResumeSettings& settings) {
         "from random weights",
         settings.load, checkpoint::tracker_file(settings.load).filename().string());
   }
-  LoadPlan plan{.directory = location->path,
-                .weights_only = settings.finetune || location->release,
-                .optimizer = !settings.finetune && !location->release && !settings.no_load_optim};
-  plan.messages = {fmt::format("loads {}", location->path.string())};
+  LoadPlan plan = plan_of(*location, fmt::format("loads {}", location->path.string()));
+  plan.optimizer = !settings.no_load_optim;
   if (settings.finetune) {
-    plan.messages.emplace_back(
-        "finetune is true: only weights are loaded, and the run starts at iteration 0");
+    take_weights_only(plan, "finetune is true");
+  } else if (location->release) {
+    take_weights_only(plan, is_a_release);
   }
   return plan;
+}
+
+/// A run that saves must not overwrite, without having been told to, what an earlier one has saved.
+void check_own_folder(const ResumeSettings& settings, const std::filesystem::path& own_folder,
+                      std::optional<LoadPlan>& plan) {
+  if (!settings.save || !settings.save_interval) return;
+  const bool from_zero = !plan || plan->weights_only;
+  std::vector<std::string> newer;
+  for (const checkpoint::Location& there : checkpoint::list_checkpoints(own_folder)) {
+    if (!there.release && (from_zero || there.iteration > plan->iteration))
+      newer.push_back(there.path.filename().string());
+  }
+  if (newer.empty()) return;
+  const std::string names = fmt::format("{}", fmt::join(newer, ", "));
+  if (from_zero) {
+    throw_user_error(
+        "{} holds checkpoints of an earlier run ({}), and this run would start at iteration 0{} and "
+        "overwrite "
+        "them: set auto_continue_train: true to continue, or take another exp_name, or move them away",
+        own_folder.string(), names, plan ? " with the weights of " + plan->directory.string() : "");
+  }
+  plan->messages.push_back(fmt::format(
+      "newer checkpoints in {} are overwritten when the run comes to them: {}", own_folder.string(), names));
+}
+
+const std::string main_weight_prefix = "optimizer.state.fp32_param.";
+
+/// What the names of a checkpoint's tensors tell of its optimizer; empty without optimizer state.
+std::string optimizer_of(const checkpoint::Checkpoint& checkpoint) {
+  const auto has = [&](const std::string& prefix) {
+    const auto found = checkpoint.index().tensors.lower_bound(prefix);
+    return found != checkpoint.index().tensors.end() && found->first.starts_with(prefix);
+  };
+  if (has("optimizer.state.exp_avg_sq.")) return "adam";
+  return has("optimizer.state.momentum_buffer.") ? "sgd" : "";
+}
+
+void check_optimizer(const checkpoint::Checkpoint& checkpoint, const Trained& trained) {
+  const bool adam = trained.optimizer.config().kind == optimizer::OptimizerConfig::Kind::adam;
+  const std::string there = optimizer_of(checkpoint), here = adam ? "adam" : "sgd";
+  if (there == here) return;
+  throw_user_error(
+      "{}: the checkpoint {}, and this run uses {}. {}To take its weights and begin anew with {}, set load "
+      "to "
+      "its folder, auto_continue_train: false, no_load_optim: true and another exp_name",
+      checkpoint.path().string(),
+      there.empty() ? "was saved without the optimizer's state" : "holds the optimizer state of " + there,
+      here, there.empty() ? "" : fmt::format("To continue, set optimizer: {}. ", there), here);
+}
+
+/// fp32 weights are their own main weights, those of bf16 stand beside the weights: takes each from where the
+/// checkpoint has it.
+std::vector<parallel::TensorPiece> pieces_to_load(const checkpoint::Checkpoint& checkpoint,
+                                                  const Trained& trained, bool with_optimizer) {
+  auto pieces = all_pieces(trained, with_optimizer);
+  if (!with_optimizer) return pieces;
+  for (parallel::TensorPiece& piece : pieces) {
+    const bool is_main = piece.name.starts_with(main_weight_prefix);
+    if (is_main && !checkpoint.contains(piece.name)) {
+      piece.name = piece.name.substr(main_weight_prefix.size());
+    } else if (piece.dtype() == at::kFloat && checkpoint.contains(main_weight_prefix + piece.name)) {
+      piece.name = main_weight_prefix + piece.name;
+    }
+  }
+  return pieces;
+}
+
+void note_padding(const model::TransformerConfig& theirs, const model::TransformerConfig& ours,
+                  std::vector<std::string>& messages) {
+  if (theirs.padded_vocab_size == ours.padded_vocab_size) return;
+  messages.push_back(fmt::format(
+      "the vocabulary of {} is padded to {} rows in the checkpoint and to {} here: rows of padding are {}",
+      ours.vocab_size, theirs.padded_vocab_size, ours.padded_vocab_size,
+      ours.padded_vocab_size < theirs.padded_vocab_size ? "left out" : "added, with zeros"));
+}
+
+/// Sets the run and its schedule to where the checkpoint was saved.
+void load_course(const checkpoint::Checkpoint& checkpoint, const LoadPlan& plan, const Trained& trained,
+                 Loaded& loaded) {
+  const nlohmann::json& common = checkpoint.common();
+  try {
+    loaded.state.iteration = common.at("iteration");
+    loaded.state.consumed_train_samples = common.at("consumed_train_samples");
+    loaded.state.skipped_train_samples = common.at("skipped_train_samples");
+    loaded.state.consumed_valid_samples = common.at("consumed_valid_samples");
+    if (plan.optimizer) trained.optimizer.set_steps(common.at("optimizer_steps"));
+    const nlohmann::json& schedule = common.at("opt_param_scheduler");
+    const char* outcome = trained.scheduler.config().use_checkpoint
+                              ? "the checkpoint's value holds [use_checkpoint_opt_param_scheduler]"
+                              : "this run's value holds from here on [override_opt_param_scheduler]";
+    for (const std::string& change : trained.scheduler.differences(schedule))
+      loaded.messages.push_back(fmt::format("learning-rate schedule: {}: {}", change, outcome));
+    trained.scheduler.load(schedule);
+    loaded.run = common.value("run", nlohmann::json());
+  } catch (const nlohmann::json::exception&) {
+    throw_user_error("{}: cannot be continued from: its training state is incomplete or damaged",
+                     (plan.directory / checkpoint::common_file).string());
+  }
 }
 
 }  // namespace
 
 std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
-  if (auto plan = plan_own(settings, own_folder)) return plan;
-  return plan_given(settings);
+  auto plan = plan_own(settings, own_folder);
+  if (!plan) plan = plan_given(settings);
+  check_own_folder(settings, own_folder, plan);
+  return plan;
 }
 
-RunState load_checkpoint(const LoadPlan& plan, const Trained& trained) {
+Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
   const checkpoint::Checkpoint checkpoint(plan.directory);
-  checkpoint.check_architecture(nlohmann::json::parse(model::to_json(trained.model.config())));
-  checkpoint.load(all_pieces(trained, plan.optimizer));
+  const model::TransformerConfig theirs = checkpoint.architecture();
+  const auto differences = model::differences(theirs, trained.model.config());
+  if (!differences.empty())
+    throw_user_error("{}: a checkpoint of another model: {}", plan.directory.string(),
+                     fmt::join(differences, "; "));
+  if (plan.optimizer) check_optimizer(checkpoint, trained);
+  Loaded loaded;
+  note_padding(theirs, trained.model.config(), loaded.messages);
+  checkpoint.load(pieces_to_load(checkpoint, trained, plan.optimizer));
   if (!plan.optimizer) trained.optimizer.reload_main_weights();
-  RunState state;
-  if (plan.weights_only) return state;
-  const nlohmann::json& common = checkpoint.common();
-  try {
-    state.iteration = common.at("iteration");
-    state.consumed_train_samples = common.at("consumed_train_samples");
-    state.skipped_train_samples = common.at("skipped_train_samples");
-    state.consumed_valid_samples = common.at("consumed_valid_samples");
-    if (plan.optimizer) trained.optimizer.set_steps(common.at("optimizer_steps"));
-    trained.scheduler.load(common.at("opt_param_scheduler"));
-  } catch (const nlohmann::json::exception& error) {
-    throw UserError(fmt::format("{}: cannot be continued from: {}",
-                                (plan.directory / checkpoint::common_file).string(), error.what()));
-  }
-  return state;
+  if (!plan.weights_only) load_course(checkpoint, plan, trained, loaded);
+  return loaded;
 }
 
 void save_checkpoint(const std::filesystem::path& folder, const RunState& state, const Trained& trained,
@@ -102,6 +210,7 @@ void save_checkpoint(const std::filesystem::path& folder, const RunState& state,
       {"optimizer_steps", trained.optimizer.steps()},
       {"opt_param_scheduler", trained.scheduler.state()},
       {"tokenizer", tokenizer::to_json(options.tokenizer)},
+      {"run", options.run},
       {"architecture", nlohmann::json::parse(model::to_json(trained.model.config()))}};
   const parallel::Group& world = trained.mesh.world();
   const checkpoint::Participants participants{

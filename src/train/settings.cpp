@@ -66,7 +66,7 @@ LoopSettings loop_settings_from(const config::Arguments& arguments) {
 
 ResumeSettings resume_settings_from(const config::Arguments& arguments) {
   ResumeSettings settings;
-  settings.save = arguments.get<"save">().has_value();
+  settings.save = arguments.get<"save">().has_value() && !arguments.get<"skip_train">();
   settings.save_interval = arguments.get<"save_interval">();
   settings.save_retain_interval = arguments.get<"save_retain_interval">();
   settings.disable_last_saving = arguments.get<"disable_last_saving">();

@@ -48,6 +48,7 @@ struct LoopSettings {
 /// Checkpoint arguments after Primus' rules: `save` is always the run directory's, `auto_continue_train`
 /// looks there first.
 struct ResumeSettings {
+  /// Whether the run writes checkpoints.
   bool save = false;
   std::optional<std::int64_t> save_interval;
   std::optional<std::int64_t> save_retain_interval;

@@ -18,6 +18,7 @@
 #include "tokenizer/tokenizer_arguments.h"
 #include "train/recorder.h"
 #include "train/resume.h"
+#include "train/run_identity.h"
 #include "train/train_step.h"
 
 namespace primus::train {
@@ -68,7 +69,10 @@ struct Trainer::State {
            const std::source_location& at = std::source_location::current()) const {
     logger.log(mesh.world().rank() == 0 ? level : LogLevel::debug, text, at);
   }
-  void build_data();
+  data::Datasets build_datasets() const;
+  void start_data();
+  /// `saved`: the identity of the run that saved the checkpoint from which this one continues.
+  void report_changes(const nlohmann::json& saved) const;
   void report_model() const;
   void open_run_directory();
 
@@ -92,7 +96,12 @@ struct Trainer::State {
   MicrobatchCalculator batch;
   std::int64_t train_iters;
   StopSettings stop;
+
+  // Before the model, so that what is wrong with the data is said at once.
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  data::BatchOptions batch_options;
+  data::DataConfig data_config;
+  data::Datasets datasets;
 
   model::GPTModel model;
   optimizer::DataParallelConfig data_parallel_config;
@@ -102,11 +111,12 @@ struct Trainer::State {
   optimizer::OptimizerParamScheduler scheduler;
   Trained trained;
 
-  data::Datasets datasets;
   std::unique_ptr<data::DataLoader> train_loader;
   std::unique_ptr<Recorder> recorder;
 
   RunState state;
+  /// Kept in checkpoints; see train/run_identity.h.
+  nlohmann::json identity;
   std::int64_t last_saved = -1;
   double validation_loss = -1;
 };
@@ -139,7 +149,10 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       batch(settings.batch, mesh.data().size()),
       train_iters(iterations_of(settings, batch)),
       stop(stop_settings_from(arguments, train_iters)),
-      tokenizer(tokenizer::make_tokenizer(tokenizer::tokenizer_options_from(arguments))),
+      tokenizer(tokenizer::make_tokenizer(arguments)),
+      batch_options(data::batch_options_from(arguments, *tokenizer)),
+      data_config(data::data_config_from(arguments, *tokenizer)),
+      datasets(build_datasets()),
       model(model::transformer_config_from(arguments, tokenizer->vocab_size()),
             model::ChunkSpec::whole(model::transformer_config_from(arguments, tokenizer->vocab_size())),
             mesh),
@@ -155,9 +168,12 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   for (const std::string& line : arguments.without_effect()) say(line);
   if (mesh.communicator()) resume.restarted_run_began = mesh.communicator()->world().restarted_run_began;
   const auto plan = plan_load(resume, directory.checkpoints());
+  Loaded loaded;
   if (plan) {
     for (const std::string& message : plan->messages) say(message, LogLevel::warning);
-    state = load_checkpoint(*plan, trained);
+    loaded = load_checkpoint(*plan, trained);
+    for (const std::string& message : loaded.messages) say(message, LogLevel::warning);
+    state = loaded.state;
     // A rank rounds the main weights of its part; the other parts come from their ranks, not from the file.
     if (plan->optimizer) data_parallel.gather_weights();
     data_parallel.wait_for_weights();
@@ -168,7 +184,25 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   }
   kernels::cpu::release_cached_memory();  // the parameters' first tensors, before the buffer held them
   report_model();
-  build_data();
+  identity = run_identity({.arguments = arguments,
+                           .data = data_config,
+                           .train = datasets.train.get(),
+                           .tokenizer = tokenizer::tokenizer_options_from(arguments),
+                           .data_parallel_size = mesh.data().size()});
+  start_data();
+  if (plan && !plan->weights_only) report_changes(loaded.run);
+}
+
+void Trainer::State::report_changes(const nlohmann::json& saved) const {
+  if (!saved.is_object()) say("the checkpoint does not say with which data and settings it was trained");
+  for (const std::string& change : changes(saved, identity, state)) say(change, LogLevel::warning);
+  if (!settings.skip_train && state.iteration >= train_iters) {
+    say(fmt::format(
+            "nothing is left to train: the checkpoint is at iteration {}, and the run ends at {}; set "
+            "train_iters (or train_samples) higher to go on",
+            state.iteration, train_iters),
+        LogLevel::warning);
+  }
 }
 
 std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Dataset& dataset,
@@ -181,22 +215,27 @@ std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Datase
                                      .data_parallel_size = mesh.data().size(),
                                      .data_sharding = settings.data_sharding};
   constexpr std::size_t prefetch_with_workers = 4;
-  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options),
-                                            data::batch_options_from(arguments, *tokenizer),
+  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options), batch_options,
                                             settings.num_workers > 0 ? prefetch_with_workers : 0);
 }
 
-void Trainer::State::build_data() {
+data::Datasets Trainer::State::build_datasets() const {
   const std::int64_t batch_size = batch.final_global_batch_size();
   const std::int64_t train_samples = settings.train_samples.value_or(train_iters * batch_size);
   data::SplitSizes sizes =
       data::split_sizes(train_samples, train_iters, settings.eval_interval.value_or(train_iters),
                         settings.eval_iters, batch_size);
   if (settings.full_validation) sizes.valid = sizes.test = std::nullopt;
-  datasets = data::build_datasets(data::data_config_from(arguments, *tokenizer), sizes);
+  data::Datasets built = data::build_datasets(data_config, sizes);
+  if (!settings.skip_train && sizes.train != 0 && built.train == nullptr)
+    throw UserError(
+        data_config.data_path.empty() ? data_config.train_data_path.where : data_config.split_where,
+        "the data has no training split: see 'split' and 'train_data_path'");
+  return built;
+}
+
+void Trainer::State::start_data() {
   if (settings.skip_train || state.iteration >= train_iters) return;
-  if (datasets.train == nullptr)
-    throw UserError("the data has no training split: see `split` and `train_data_path`");
   if (settings.dataloader_type == "cyclic" && settings.data_sharding && mesh.data().size() > 1) {
     say("dataloader_type cyclic with data_sharding: batches depend on the number of data-parallel ranks; "
         "dataloader_type single gives every layout the same");
@@ -335,9 +374,10 @@ void Trainer::State::save() {
   data_parallel.wait_for_weights();
   say(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
-  save_checkpoint(
-      directory.checkpoints(), state, trained,
-      {.with_optimizer = !resume.no_save_optim, .tokenizer = tokenizer::tokenizer_options_from(arguments)});
+  save_checkpoint(directory.checkpoints(), state, trained,
+                  {.with_optimizer = !resume.no_save_optim,
+                   .tokenizer = tokenizer::tokenizer_options_from(arguments),
+                   .run = identity});
   say(fmt::format("  successfully saved checkpoint from iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
   if (mesh.world().rank() == 0 && resume.save_retain_interval && last_saved > 0 &&

@@ -54,6 +54,21 @@ class Data(unittest.TestCase):
         size = (self.folder / "data_text_document.bin").stat().st_size
         self.assertEqual(size, 2 * report["tokens"])
 
+    def test_bad_documents_are_skipped_on_demand(self):
+        corpus = self.folder / "mixed.JSONL"
+        corpus.write_text('{"text": "one", "score": NaN}\n{"text": 7}\n{"text"\n{"text": ["two", "three"]}\n')
+        command = ["data", "preprocess", "--input", corpus, "--output_prefix", self.folder / "mixed",
+                   "--tokenizer_type", "ByteLevelTokenizer"]
+        refused = run(*command)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn('mixed.JSONL:2: "text" must be a string or a list of strings; it holds a number', refused.stderr)
+        done = run(*command, "--skip_bad")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual((report["documents"], report["skipped"], report["tokens"]), (2, 2, 11))
+        self.assertIn("bad documents skipped: 2; the first:", done.stderr)
+        self.assertIn("mixed.JSONL:3: broken JSON", done.stderr)
+
     def test_merging_joins_in_order(self):
         self.train()
         report = self.preprocess()
@@ -116,6 +131,8 @@ modules:
             (["data", "merge", "--input", self.folder, "--output_prefix", self.folder / "m"], "no .idx files"),
             (["data", "preprocess", "--input", self.corpus, "--output_prefix", self.folder / "p", "--tokenizer_type",
               "NullTokenizer", "--vocab_size", 9], "NullTokenizer reads ids from 0 to 9"),
+            (["data", "preprocess", "--input", self.corpus, "--output_prefix", self.folder / "p", "--tokenizer_type",
+              "ByteLevelTokenizer", "--json_keys", "a", "a"], 'the JSON key "a" is named twice'),
         ]:
             done = run(*arguments)
             self.assertEqual(done.returncode, 2, done.stderr)

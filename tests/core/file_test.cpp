@@ -35,6 +35,20 @@ TEST_F(File, AnAtomicWriteReplacesTheContentAndLeavesNothingBehind) {
   EXPECT_EQ(entries(), 1u);
 }
 
+TEST_F(File, TwoWhoWriteOneFileAtOnceDoNotDisturbEachOther) {
+  const auto write = [](AtomicFile& file, std::string_view text) {
+    file.write(std::as_bytes(std::span(text)));
+  };
+  AtomicFile first(folder_ / "index.npy"), second(folder_ / "index.npy");
+  write(first, "first");
+  write(second, "second");
+  first.commit();
+  EXPECT_EQ(read_file(folder_ / "index.npy"), "first");
+  second.commit();
+  EXPECT_EQ(read_file(folder_ / "index.npy"), "second");
+  EXPECT_EQ(entries(), 1u);
+}
+
 TEST_F(File, AFailedAtomicWriteKeepsTheOldContent) {
   write_file_atomically(folder_ / "pointer.txt", "100");
   std::signal(SIGXFSZ, SIG_IGN);

@@ -7,7 +7,9 @@
 #include "data/batch.h"
 #include "data/blended_dataset.h"
 #include "data/gpt_dataset.h"
+#include "data/indexed_writer.h"
 #include "tests/data/fixture.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::data {
@@ -34,7 +36,7 @@ std::unique_ptr<Dataset>& part_of(Datasets& datasets, const std::string& part) {
 
 DataConfig letters() {
   DataConfig config;
-  config.data_path = {testing::fixture("letters")};
+  config.data_path.items = {testing::fixture("letters")};
   config.split = "95,5,0";
   config.seq_length = 16;
   return config;
@@ -87,9 +89,9 @@ TEST(BlendedDataset, DrawsWhatMegatronDraws) {
     SCOPED_TRACE(given["items"].dump() + given["part"].dump());
     DataConfig config = letters();
     config.split = "80,20,0";
-    config.data_path.clear();
+    config.data_path.items.clear();
     for (const std::string item : given["items"])
-      config.data_path.push_back(item == "letters" || item == "digits" ? testing::fixture(item) : item);
+      config.data_path.items.push_back(item == "letters" || item == "digits" ? testing::fixture(item) : item);
     Datasets datasets = build_datasets(
         config, {given["sizes"][0].get<std::int64_t>(), given["sizes"][1].get<std::int64_t>(), 0});
     const auto& dataset = dynamic_cast<const BlendedDataset&>(*part_of(datasets, given["part"]));
@@ -110,14 +112,6 @@ TEST(BlendedDataset, CanTakeEverySampleOnce) {
     EXPECT_EQ(index.dataset, given["dataset"].get<std::vector<std::int16_t>>());
     EXPECT_EQ(index.sample, given["sample"].get<Numbers>());
   }
-}
-
-TEST(BlendedDataset, ReadsWeightsAndPaths) {
-  EXPECT_EQ(parse_blend({"a", "b", "c"}).paths, (std::vector<std::string>{"a", "b", "c"}));
-  EXPECT_FALSE(parse_blend({"a", "b"}).weights);
-  EXPECT_EQ(parse_blend({"0.3", "a", "7e-1", "b"}).weights, (std::vector<double>{0.3, 0.7}));
-  EXPECT_THROW(parse_blend({"0.3", "a", "b", "c"}), UserError);
-  EXPECT_THROW(parse_blend({"-1", "a", "1", "b"}), UserError);
 }
 
 TEST(Datasets, MockDataIsMegatrons) {
@@ -162,12 +156,33 @@ TEST(Datasets, TheCacheGivesTheSameDataset) {
 TEST(Datasets, SplitsMayHavePathsOfTheirOwn) {
   DataConfig config;
   config.seq_length = 16;
-  config.train_data_path = {testing::fixture("letters")};
-  config.valid_data_path = {testing::fixture("digits")};
+  config.train_data_path.items = {testing::fixture("letters")};
+  config.valid_data_path.items = {testing::fixture("digits")};
   const Datasets datasets = build_datasets(config, {10, 4, 0});
   EXPECT_THAT(datasets.train->description(), HasSubstr("letters"));
   EXPECT_THAT(datasets.valid->description(), HasSubstr("digits"));
   EXPECT_EQ(datasets.test, nullptr);
+}
+
+TEST(Datasets, WhatIsWrongWithAPathIsSaidWhereItWasSet) {
+  const primus::testing::TemporaryDirectory directory;
+  const std::string empty = (directory / "empty").string();
+  IndexedDatasetWriter writer(empty, TokenType::uint16);
+  writer.end_document();
+  writer.finish();
+  const auto refusal_of = [](std::vector<std::string> items, bool split_at_blanks) {
+    DataConfig config = letters();
+    config.data_path = {std::move(items), {"exp.yaml", 7}, split_at_blanks};
+    return primus::testing::message_of([&] { build_datasets(config, {1, 1, 0}); });
+  };
+  EXPECT_EQ(refusal_of({empty}, false),
+            "exp.yaml:7: dataset " + empty + " has no tokens: its 1 documents are empty");
+  EXPECT_EQ(refusal_of({"1", "/none"}, true), "exp.yaml:7: dataset file /none.idx does not exist");
+  EXPECT_THAT(refusal_of({"/none", "here"}, true),
+              HasSubstr("/none.idx does not exist (a text is split at blanks"));
+  EXPECT_THAT(refusal_of({"/none here"}, false), HasSubstr("/none here.idx does not exist (a text is split"));
+  EXPECT_THAT(refusal_of({"1", "a", "b"}, true),
+              HasSubstr("exp.yaml:7: \"1 a b\": 1 stands where a path should"));
 }
 
 TEST(Datasets, ContradictionsAndGapsAreNamed) {

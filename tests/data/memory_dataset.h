@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ class MemoryDataset : public Dataset {
     std::ranges::copy(samples_[static_cast<std::size_t>(index)], tokens.begin());
   }
   std::string description() const override { return "samples of a test"; }
+  nlohmann::json identity() const override { return samples_; }
 
  private:
   std::vector<std::vector<std::int64_t>> samples_;

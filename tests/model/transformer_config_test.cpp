@@ -3,14 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "config/arguments.h"
 #include "core/error.h"
 #include "tests/message_of.h"
+#include "tests/model/tiny_config.h"
 
 namespace primus::model {
 namespace {
 
 using config::Arguments;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr const char* llama = R"(
@@ -125,6 +129,98 @@ TEST(TransformerConfigFrom, WindowsSurviveTheCheckpointsJson) {
   EXPECT_EQ(again.attn_logit_softcapping, 30.0);
 }
 
+/// Converts to anything, so that an aggregate can be asked how many members it has.
+struct Anything {
+  template <typename T>
+  operator T() const;
+};
+
+template <typename Struct, typename... Members>
+consteval std::size_t member_count() {
+  if constexpr (requires { Struct{Members{}..., Anything{}}; }) {
+    return member_count<Struct, Members..., Anything>();
+  } else {
+    return sizeof...(Members);
+  }
+}
+
+/// Another value than the given one that the field may have.
+nlohmann::json changed(const std::string& field, const nlohmann::json& value) {
+  if (field == "position_embedding_type") return "none";
+  if (field == "normalization") return "LayerNorm";
+  if (field == "activation") return "relu";
+  if (field == "rope_scaling")
+    return {{"factor", 8.0},
+            {"low_freq_factor", 1.0},
+            {"high_freq_factor", 4.0},
+            {"original_max_position_embeddings", 16}};
+  if (field == "attention_windows") return {3, 4, 5};
+  if (value.is_boolean()) return !value.get<bool>();
+  if (field == "num_attention_heads" || field == "num_query_groups" || field == "rotary_dim")
+    return 2 * value.get<int>();
+  return value.is_number_float() ? nlohmann::json(value.get<double>() + 1)
+                                 : nlohmann::json(value.get<int>() + 1);
+}
+
+TEST(TransformerConfigJson, EveryFieldIsComparedInBothDirections) {
+  TransformerConfig config = tiny_llama();
+  config.kv_channels = 32;
+  const auto fields = nlohmann::json::parse(to_json(config));
+  for (const auto& [field, value] : fields.items()) {
+    if (field == "padded_vocab_size" || field == "max_position_embeddings") continue;
+    nlohmann::json other = fields;
+    other[field] = changed(field, value);
+    if (field == "num_layers") other["attention_windows"] = nlohmann::json::array();
+    const TransformerConfig theirs = transformer_config_from_json(other.dump(), "theirs");
+    EXPECT_THAT(differences(theirs, config), ::testing::ElementsAre(HasSubstr(field + " is ")));
+    EXPECT_THAT(differences(config, theirs), ::testing::ElementsAre(HasSubstr(field + " is ")));
+  }
+  EXPECT_THAT(differences(config, config), ::testing::IsEmpty());
+}
+
+TEST(TransformerConfigJson, NoFieldIsForgotten) {
+  // Of the fields that change no function: hidden_dropout, attention_dropout, init_method_std, seed,
+  // params_dtype, kernels. A new field belongs into the list in transformer_config_json.cpp, or it is one
+  // more of these.
+  constexpr std::size_t not_compared = 6;
+  // The fields of RopeConfig stand beside the others in JSON.
+  constexpr std::size_t fields =
+      member_count<TransformerConfig>() - 1 + member_count<kernels::RopeConfig>() - not_compared;
+  EXPECT_EQ(nlohmann::json::parse(to_json(tiny_llama())).size(), fields);
+  TransformerConfig scaled = tiny_llama();
+  scaled.rope.llama_scaling.emplace();
+  EXPECT_EQ(nlohmann::json::parse(to_json(scaled))["rope_scaling"].size(),
+            member_count<kernels::LlamaRopeScaling>());
+}
+
+TEST(TransformerConfigJson, WhatIsNoPartOfTheFunctionMayDiffer) {
+  TransformerConfig other = tiny_llama();
+  other.padded_vocab_size = 96;
+  other.max_position_embeddings = 64;
+  other.hidden_dropout = 0.1;
+  EXPECT_THAT(differences(other, tiny_llama()), ::testing::IsEmpty());
+  TransformerConfig longer = tiny_gpt2();
+  longer.max_position_embeddings = 64;
+  EXPECT_THAT(differences(longer, tiny_gpt2()),
+              ::testing::ElementsAre("max_position_embeddings is 64 there, 32 here"));
+  longer.max_position_embeddings = 32;
+  longer.rope.base = 500000;
+  EXPECT_THAT(differences(longer, tiny_gpt2()), ::testing::IsEmpty());
+}
+
+TEST(TransformerConfigJson, FieldsOfAnOlderProgramHaveDefaultsAndThoseOfANewerOneAreRefused) {
+  auto json = nlohmann::json::parse(to_json(tiny_llama()));
+  const auto read = [&] { return transformer_config_from_json(json.dump(), "common.json"); };
+  for (const char* later : {"rope_scaling", "attn_logit_softcapping", "attention_windows"}) json.erase(later);
+  EXPECT_THAT(differences(read(), tiny_llama()), ::testing::IsEmpty());
+  json["mlp_multiplier"] = 2.0;
+  EXPECT_THAT(testing::message_of(read),
+              AllOf(HasSubstr("'mlp_multiplier' is unknown"), HasSubstr("newer version")));
+  json.erase("mlp_multiplier");
+  json.erase("num_layers");
+  EXPECT_THAT(testing::message_of(read), HasSubstr("common.json: 'num_layers' is missing"));
+}
+
 TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
   const auto message_of = [](const std::string& yaml) {
     return primus::testing::message_of([&] { config_of(yaml); });
@@ -139,6 +235,46 @@ TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
   EXPECT_THAT(message_of(with("window_size: [128]")), HasSubstr("[left, right]; it has 1"));
   EXPECT_THAT(message_of(with("window_size: [128, 0]\nwindow_attn_skip_freq: [1, 0]")),
               HasSubstr("lists 2 layers, and 'num_layers' is 32"));
+}
+
+TEST(ArgumentsFrom, DescribeTheModelThatTheyCameFrom) {
+  const std::vector<void (*)(TransformerConfig&)> changes = {
+      [](TransformerConfig&) {},
+      [](TransformerConfig& c) { c.num_query_groups = c.num_attention_heads; },
+      [](TransformerConfig& c) { c.kv_channels = c.rope.dim = 64; },
+      [](TransformerConfig& c) { c.rope.interpolation_factor = 4.0; },
+      [](TransformerConfig& c) { c.rope.llama_scaling = kernels::LlamaRopeScaling{.factor = 32.0}; },
+      [](TransformerConfig& c) { c.layernorm_epsilon = 1e-5; },
+      [](TransformerConfig& c) { c.add_bias_linear = c.add_qkv_bias = true; },
+      [](TransformerConfig& c) { c.add_qkv_bias = true; },
+      [](TransformerConfig& c) { c.qk_layernorm = true; },
+      [](TransformerConfig& c) { c.untie_embeddings_and_output_weights = false; },
+      [](TransformerConfig& c) { c.attention_dropout = 0.1; },
+      [](TransformerConfig& c) { c.params_dtype = at::kFloat; }};
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    TransformerConfig config = config_of(llama);
+    changes[i](config);
+    std::string yaml = "micro_batch_size: 1\nseq_length: 1\nlr: 1.0\n";
+    for (const auto& [name, value] : arguments_from(config)) yaml += fmt::format("{}: {}\n", name, value);
+    const TransformerConfig again = config_of(yaml);
+    EXPECT_EQ(to_json(again), to_json(config)) << i;
+    EXPECT_EQ(again.attention_dropout, config.attention_dropout) << i;
+    EXPECT_EQ(again.params_dtype, config.params_dtype) << i;
+  }
+}
+
+TEST(ArgumentsFrom, NamesWhatNoArgumentsDescribe) {
+  TransformerConfig config = config_of(llama);
+  config.rope.interpolation_factor = 2.5;
+  EXPECT_THAT(primus::testing::message_of([&] { arguments_from(config); }),
+              HasSubstr("rotary_seq_len_interpolation_factor 2.5"));
+  config = config_of(llama);
+  config.rope.llama_scaling = kernels::LlamaRopeScaling{.original_max_positions = 16};
+  EXPECT_THAT(primus::testing::message_of([&] { arguments_from(config); }),
+              HasSubstr("\"original_max_position_embeddings\":16"));
+  config = config_of(llama);
+  config.normalization = Normalization::layer_norm;
+  EXPECT_THAT(primus::testing::message_of([&] { arguments_from(config); }), HasSubstr("normalization"));
 }
 
 }  // namespace

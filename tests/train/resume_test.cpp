@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::train {
@@ -73,6 +74,35 @@ TEST_F(Resume, FinetuneTakesWeightsAlone) {
   ASSERT_TRUE(plan);
   EXPECT_TRUE(plan->weights_only);
   EXPECT_FALSE(plan->optimizer);
+}
+
+TEST_F(Resume, ARunThatSavesDoesNotStartAnewOverCheckpoints) {
+  pretend_checkpoint(own_, 20);
+  pretend_checkpoint(other_, 100);
+  const ResumeSettings saving{.save = true, .save_interval = 10};
+  const auto refusal = [&](ResumeSettings settings) {
+    return testing::message_of([&] { plan_load(settings, own_); });
+  };
+  EXPECT_THAT(refusal(saving), HasSubstr("iter_0000020"));
+  ResumeSettings finetunes = saving;
+  finetunes.load = other_.string();
+  EXPECT_EQ(refusal(finetunes), "accepted");  // goes on at iteration 100
+  finetunes.finetune = true;
+  EXPECT_THAT(refusal(finetunes), HasSubstr("start at iteration 0 with the weights of"));
+  ResumeSettings continues = saving;
+  continues.auto_continue_train = true;
+  EXPECT_EQ(refusal(continues), "accepted");
+  EXPECT_EQ(refusal({.save = true}), "accepted");  // without save_interval nothing is saved
+}
+
+TEST_F(Resume, GoingBackTellsWhichCheckpointsAreOverwritten) {
+  pretend_checkpoint(own_, 30);
+  pretend_checkpoint(own_, 20);  // the tracker's
+  const auto plan = plan_load({.save = true, .save_interval = 10, .auto_continue_train = true}, own_);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->iteration, 20);
+  EXPECT_THAT(plan->messages,
+              ::testing::Contains(HasSubstr("are overwritten when the run comes to them: iter_0000030")));
 }
 
 TEST_F(Resume, AMissingCheckpointEndsTheRunOnlyWhenAsked) {

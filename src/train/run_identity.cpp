@@ -1,0 +1,230 @@
+#include "train/run_identity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/arguments.h"
+#include "config/print.h"
+#include "tokenizer/options_json.h"
+#include "train/resume.h"
+
+namespace primus::train {
+
+using nlohmann::json;
+
+namespace {
+
+/// What follows when a part of a run changes.
+enum class Consequence {
+  data,
+  cut,
+  order,
+  sampler,
+  split,
+  validation,
+  batch,
+  loss,
+  update,
+  rate,
+  dropout,
+  precision,
+  tokens
+};
+
+/// In words; {} stands for the samples consumed so far.
+constexpr const char* text_of(Consequence consequence) {
+  switch (consequence) {
+    case Consequence::data:
+      return "the first {} samples of the new data count as consumed and are passed over";
+    case Consequence::cut:
+      return "the data is cut into samples at other places, and the first {} of these count as consumed";
+    case Consequence::order:
+    case Consequence::sampler:
+      return "samples come in another order: of the {} consumed so far some come again, and others never";
+    case Consequence::split:
+      return "documents change sides: what was held out for validation may be trained on now, or the reverse";
+    case Consequence::validation: return "evaluations before and after do not compare";
+    case Consequence::batch: return "iterations take another number of samples; {} samples stay consumed";
+    case Consequence::loss: return "losses before and after do not compare";
+    case Consequence::update: return "the optimizer goes on with the state it has under the new value";
+    case Consequence::rate: return "the learning rate follows another curve from here on";
+    case Consequence::dropout: return "other elements are dropped from here on";
+    case Consequence::precision: return "numbers are rounded otherwise from here on";
+    case Consequence::tokens:
+      return "token ids may mean other texts now: the data must be made with the checkpoint's tokenizer";
+  }
+  return "";
+}
+
+struct Part {
+  const char* name;
+  Consequence consequence;
+};
+
+/// Parts of the data, after the files that arguments may name were read, and what orders it.
+constexpr Part data_parts[] = {
+    {"mock_data", Consequence::data},
+    {"data_path", Consequence::data},
+    {"train_data_path", Consequence::data},
+    {"valid_data_path", Consequence::validation},
+    {"test_data_path", Consequence::validation},
+    {"split", Consequence::split},
+    {"seed", Consequence::order},
+    {"seq_length", Consequence::cut},
+    {"mid_level_dataset_surplus", Consequence::order},
+    {"dataloader_type", Consequence::sampler},
+};
+
+constexpr Part other_parts[] = {
+    {"global_batch_size", Consequence::batch},
+    {"rampup_batch_size", Consequence::batch},
+    {"eod_mask_loss", Consequence::loss},
+    {"reset_position_ids", Consequence::loss},
+    {"reset_attention_mask", Consequence::loss},
+    {"calculate_per_token_loss", Consequence::loss},
+    {"bf16", Consequence::precision},
+    {"hidden_dropout", Consequence::dropout},
+    {"attention_dropout", Consequence::dropout},
+    {"optimizer", Consequence::update},
+    {"adam_beta1", Consequence::update},
+    {"adam_beta2", Consequence::update},
+    {"adam_eps", Consequence::update},
+    {"sgd_momentum", Consequence::update},
+    {"clip_grad", Consequence::update},
+    {"lr_warmup_init", Consequence::rate},
+    {"lr_wsd_decay_style", Consequence::rate},
+    {"lr_wsd_decay_iters", Consequence::rate},
+    {"lr_wsd_decay_samples", Consequence::rate},
+    {"decoupled_lr", Consequence::rate},
+    {"decoupled_min_lr", Consequence::rate},
+};
+
+constexpr bool is_argument(const Part& part) {
+  return config::find_argument(part.name) < config::argument_count;
+}
+static_assert(std::ranges::all_of(data_parts, is_argument) && std::ranges::all_of(other_parts, is_argument));
+
+json value_of(const config::Arguments& arguments, const char* name) {
+  const config::Value value = arguments.resolved_at(config::find_argument(name));
+  return json::parse(config::to_json(value, config::JsonStyle::one_line));
+}
+
+/// The order of samples without where they lie: data that was moved is the same data.
+json without_source(json order) {
+  if (order.is_object()) order.erase("source");
+  if (order.is_structured()) {
+    for (json& part : order) part = without_source(part);
+  }
+  return order;
+}
+
+bool same_samples(const json& saved, const json& now) {
+  return saved.contains("samples") && now.contains("samples") &&
+         without_source(saved["samples"]) == without_source(now["samples"]);
+}
+
+std::string line(const std::string& name, const json& was, const json& is, std::string_view consequence) {
+  const auto text = [](const json& value) { return value.is_null() ? std::string("not set") : value.dump(); };
+  return fmt::format("{} was {}, is {}: {}", name, text(was), text(is), consequence);
+}
+
+/// How often the data is gone through, over all datasets of a blend.
+json epochs_of(const json& samples) {
+  if (!samples.is_object()) return {};
+  if (!samples.contains("datasets")) return samples.value("epochs", json());
+  json epochs = json::array();
+  for (const json& part : samples["datasets"]) epochs.push_back(epochs_of(part));
+  return epochs;
+}
+
+/// For samples that have changed although nothing that was set for them has.
+std::string unexplained(const json& was, const json& is, const std::string& consequence) {
+  if (epochs_of(was) != epochs_of(is)) {
+    return line("the number of passes over the data (from train_iters or train_samples)", epochs_of(was),
+                epochs_of(is), consequence + ", since all passes are shuffled together");
+  }
+  return "the data under the same name is not what it was when the checkpoint was saved: " + consequence;
+}
+
+/// Compares two identities, part by part.
+class Comparison {
+ public:
+  Comparison(const json& saved, const json& now, const RunState& state)
+      : saved_(saved), now_(now), consumed_(state.consumed_train_samples) {}
+
+  std::vector<std::string> run() {
+    bool explained = false;
+    for (const Part& part : data_parts) {
+      if (compare(part) && part.consequence != Consequence::validation) explained = true;
+    }
+    if (!explained && both_have("samples") && !same_samples(saved_, now_))
+      lines_.push_back(unexplained(saved_["samples"], now_["samples"], words(Consequence::order)));
+    compare({"data_parallel_size", Consequence::sampler});
+    for (const Part& part : other_parts) compare(part);
+    compare_tokenizers();
+    return std::move(lines_);
+  }
+
+ private:
+  bool both_have(const char* name) const { return saved_.contains(name) && now_.contains(name); }
+
+  std::string words(Consequence consequence) const {
+    return fmt::format(fmt::runtime(text_of(consequence)), consumed_);
+  }
+
+  /// Whether the part has changed.
+  bool compare(const Part& part) {
+    if (!both_have(part.name) || saved_[part.name] == now_[part.name]) return false;
+    const bool about_samples =
+        part.consequence == Consequence::data || part.consequence == Consequence::order;
+    lines_.push_back(line(part.name, saved_[part.name], now_[part.name],
+                          about_samples && same_samples(saved_, now_)
+                              ? "the samples are the same, in the same order"
+                              : words(part.consequence)));
+    return true;
+  }
+
+  void compare_tokenizers() {
+    if (!both_have("tokenizer") || !saved_["tokenizer"].is_object()) return;
+    json all = saved_["tokenizer"];
+    all.update(now_["tokenizer"]);
+    for (const auto& [name, ignored] : all.items()) {
+      const json was = saved_["tokenizer"].value(name, json()), is = now_["tokenizer"].value(name, json());
+      if (was != is) lines_.push_back(line(name, was, is, words(Consequence::tokens)));
+    }
+  }
+
+  const json& saved_;
+  const json& now_;
+  std::int64_t consumed_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace
+
+json run_identity(const RunParts& parts) {
+  const data::DataConfig& data = parts.data;
+  json result = {{"mock_data", data.mock_data},
+                 {"data_path", data.data_path},
+                 {"train_data_path", data.train_data_path},
+                 {"valid_data_path", data.valid_data_path},
+                 {"test_data_path", data.test_data_path},
+                 {"split", data.split},
+                 {"tokenizer", tokenizer::to_json(parts.tokenizer)}};
+  for (const Part& part : data_parts) {
+    if (!result.contains(part.name)) result[part.name] = value_of(parts.arguments, part.name);
+  }
+  for (const Part& part : other_parts) result[part.name] = value_of(parts.arguments, part.name);
+  if (parts.train != nullptr) result["samples"] = parts.train->identity();
+  // Batches depend on it only where each data-parallel rank shuffles a part of its own.
+  if (result["dataloader_type"] == "cyclic" && parts.arguments.get<"data_sharding">())
+    result["data_parallel_size"] = parts.data_parallel_size;
+  return result;
+}
+
+std::vector<std::string> changes(const json& saved, const json& now, const RunState& state) {
+  return Comparison(saved, now, state).run();
+}
+
+}  // namespace primus::train

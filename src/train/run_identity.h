@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/datasets.h"
+#include "tokenizer/tokenizer.h"
+
+namespace primus::config {
+class Arguments;
+}
+
+namespace primus::train {
+
+struct RunState;
+
+/// What a run is made of.
+struct RunParts {
+  const config::Arguments& arguments;
+  const data::DataConfig& data;
+  /// Null for a run that does not train.
+  const data::Dataset* train = nullptr;
+  const tokenizer::TokenizerOptions& tokenizer;
+  int data_parallel_size = 1;
+};
+
+/// What the course of a run depends on beside its model, its weights and its learning-rate schedule: the data
+/// and its order, the loss, the optimizer's numbers. Kept in checkpoints as "run".
+nlohmann::json run_identity(const RunParts& parts);
+
+/// One line for each part in which a run that goes on at `state` is not the run that saved the checkpoint:
+/// what it was, what it is, and what follows. Parts that only one side has are of another version of this
+/// program, and are not compared.
+std::vector<std::string> changes(const nlohmann::json& saved, const nlohmann::json& now,
+                                 const RunState& state);
+
+}  // namespace primus::train

@@ -1,0 +1,301 @@
+"""What a run says, or refuses, when it goes on from a checkpoint in another way than it began."""
+
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import token_file
+from program import Experiment, ProgramTest, run
+
+SAVING = {"save": "checkpoints", "save_interval": 4, "auto_continue_train": True}
+REAL_DATA = {"mock_data": False, "tokenizer_type": "NullTokenizer", "vocab_size": 126, "split": "80,20,0"}
+
+
+class Resumed(ProgramTest):
+    """Each test changes something about a run of 8 iterations that has saved iterations 4 and 8."""
+
+    overrides = SAVING
+
+    @classmethod
+    def setUpClass(cls):
+        # Trained once; each test has a copy.
+        cls.shared = Path(tempfile.mkdtemp(prefix="primus-test-"))
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        cls.prepare()
+        cls.trained = Experiment(cls.shared / "trained", **cls.overrides)
+        result = cls.trained.train()
+        assert result.returncode == 0, result.stderr
+
+    @classmethod
+    def prepare(cls):
+        pass
+
+    def setUp(self):
+        super().setUp()
+        self.experiment = Experiment(self.folder, **self.overrides)
+        shutil.copytree(self.trained.root, self.experiment.root)
+
+    def resume(self, *arguments, **changes):
+        self.experiment.write(**{**self.overrides, "train_iters": 10, "lr_decay_iters": 8, **changes})
+        return self.experiment.train(*arguments)
+
+    def assert_says(self, result, *lines):
+        self.assert_success(result)
+        for line in lines:
+            self.assertEqual(result.stderr.count(line), 1, f"{line}\n{result.stderr[-5000:]}")
+
+    @property
+    def tracker(self):
+        return self.experiment.checkpoints / "latest_checkpointed_iteration.txt"
+
+
+class AnotherModel(Resumed):
+    def test_a_field_that_only_one_side_sets_is_compared(self):
+        self.assert_refused(self.resume(use_rope_scaling=True), "a checkpoint of another model",
+                            "rope_scaling is not set there", '"factor":8')
+
+    def test_and_in_the_other_direction(self):
+        scaled = Experiment(self.folder / "scaled", **SAVING, use_rope_scaling=True)
+        self.assert_success(scaled.train())
+        scaled.write(**SAVING)
+        self.assert_refused(scaled.train(), "a checkpoint of another model", "not set here")
+
+    def test_through_load_of_an_import_too(self):
+        model, imported = self.folder / "hf", self.folder / "imported"
+        self.assert_success(run("checkpoint", "export-hf", self.experiment.checkpoints, "--save", model))
+        self.assert_success(run("checkpoint", "import-hf", model, "--save", imported))
+        fresh = Experiment(self.folder / "fresh")
+        self.assert_success(fresh.train(f"load={imported}"))
+        self.assert_refused(fresh.train(f"load={imported}", "use_rope_scaling=true"), "rope_scaling is not set there")
+
+    def test_another_optimizer_is_named_as_that(self):
+        result = self.resume(optimizer="sgd")
+        self.assert_refused(result, "holds the optimizer state of adam, and this run uses sgd", "no_load_optim: true")
+        self.assertNotIn("another model", result.stderr)
+
+    def test_another_optimizer_begins_anew_as_the_message_says(self):
+        fresh = Experiment(self.folder / "fresh", optimizer="sgd", no_load_optim=True, finetune=False, train_iters=10)
+        self.assert_success(fresh.train(f"load={self.experiment.checkpoints}"))
+        self.assertEqual([line["iteration"] for line in fresh.metrics()], [9, 10])
+
+    def test_a_checkpoint_without_optimizer_state_is_named_as_that(self):
+        bare = Experiment(self.folder / "bare", **SAVING, no_save_optim=True)
+        self.assert_success(bare.train())
+        bare.write(**SAVING, train_iters=10)
+        self.assert_refused(bare.train(), "was saved without the optimizer's state")
+
+
+class AnotherPrecision(Resumed):
+    def test_fp32_goes_on_in_bf16_and_back(self):
+        self.assert_says(self.resume(bf16=True), "bf16 was false, is true: numbers are rounded otherwise")
+        self.assertEqual(len(self.experiment.metrics()), 10)
+        self.assert_says(self.resume(train_iters=12), "bf16 was true, is false")
+        self.assertEqual(len(self.experiment.metrics()), 12)
+
+
+class AnotherPadding(ProgramTest):
+    """A vocabulary of 128 in multiples of 50: 150 rows at tensor-parallel size 1, 200 at 2 and at 4."""
+
+    MODEL = {**SAVING, "make_vocab_size_divisible_by": 50, "num_query_groups": 4, "lr_decay_iters": 16}
+
+    def go_on(self, source, name, ranks, train_iters, **changes):
+        """Continues what `source` has saved, with so many tensor-parallel ranks; the run, and what it said."""
+        experiment = Experiment(self.folder / name, **{**self.MODEL, "tensor_model_parallel_size": ranks,
+                                                       "train_iters": train_iters, **changes})
+        shutil.copytree(source.checkpoints, experiment.checkpoints)
+        result = experiment.train() if ranks == 1 else experiment.train_ranks(ranks)
+        self.assert_success(result)
+        return experiment, result.stderr
+
+    @staticmethod
+    def rows(experiment):
+        inspected = json.loads(run("checkpoint", "inspect", experiment.checkpoints, "--json").stdout)
+        return inspected["tensors"]["optimizer.state.exp_avg.output_layer.weight"]["shape"][0]
+
+    def test_any_tensor_parallel_size_loads_any_other(self):
+        one = Experiment(self.folder / "one", **self.MODEL, train_iters=4)
+        self.assert_success(one.train())
+        two, said = self.go_on(one, "two", 2, 8, sequence_parallel=True)
+        self.assertIn("padded to 150 rows in the checkpoint and to 200 here: rows of padding are added", said)
+        # One process with as much padding is the oracle.
+        padded, _ = self.go_on(one, "padded", 1, 8, make_vocab_size_divisible_by=100)
+        for ours, expected in zip(two.metrics(), padded.metrics(), strict=True):
+            self.assertAlmostEqual(ours["lm_loss"], expected["lm_loss"], delta=1e-5)
+            self.assertAlmostEqual(ours["grad_norm"], expected["grad_norm"], delta=1e-4)
+        four, said = self.go_on(two, "four", 4, 12, use_distributed_optimizer=True)
+        self.assertNotIn("rows of padding", said)
+        back, said = self.go_on(four, "back", 1, 16)
+        self.assertIn("padded to 200 rows in the checkpoint and to 150 here: rows of padding are left out", said)
+        self.assertEqual([self.rows(run_of) for run_of in (one, two, four, back)], [150, 200, 200, 150])
+
+
+class AnotherCourse(Resumed):
+    """Changes that are allowed: each is said in one line."""
+
+    @classmethod
+    def prepare(cls):
+        cls.data = cls.shared / "tokens"
+        token_file.write(cls.data, documents=200)
+        cls.overrides = {**SAVING, **REAL_DATA, "data_path": [str(cls.data)], "train_data_path": None,
+                         "dataloader_type": "single"}
+
+    def make_data(self, name, **options):
+        token_file.write(self.folder / name, **options)
+        return self.folder / name
+
+    def changes_in(self, result):
+        """The lines that speak of a change, without time and place."""
+        self.assert_success(result)
+        lines = [line.split("] : ", 1)[1] for line in result.stderr.splitlines() if "[WARNING]" in line]
+        return [line for line in lines if " was " in line or "not what it was" in line]
+
+    def assert_change(self, result, *texts):
+        changes = self.changes_in(result)
+        self.assertEqual(len(changes), 1, changes)
+        for text in texts:
+            self.assertIn(text, changes[0])
+
+    def test_nothing_is_said_when_nothing_has_changed(self):
+        self.assertEqual(self.changes_in(self.resume()), [])
+
+    def test_seed(self):
+        self.assert_change(self.resume(seed=5), "seed was 1234, is 5", "samples come in another order",
+                           "of the 32 consumed so far some come again, and others never")
+
+    def test_sequence_length(self):
+        self.assert_change(self.resume(seq_length=16), "seq_length was 32, is 16", "cut into samples at other places",
+                           "first 32")
+
+    def test_longer_sequences_than_the_model_was_made_for(self):
+        self.assert_change(self.resume(seq_length=48, max_position_embeddings=48), "seq_length was 32, is 48")
+
+    def test_other_data(self):
+        other = self.make_data("other", documents=210, seed=2)
+        self.assert_change(self.resume(data_path=[str(other)]), f'data_path was ["{self.data}"], is ["{other}"]',
+                           "the first 32 samples of the new data count as consumed")
+
+    def test_data_that_was_moved_is_the_same(self):
+        moved = self.make_data("moved", documents=200)
+        self.assert_change(self.resume(data_path=[str(moved)]), "data_path was",
+                           "the samples are the same, in the same order")
+
+    def test_data_that_was_replaced_under_its_name(self):
+        self.addCleanup(token_file.write, self.data, documents=200)
+        token_file.write(self.data, documents=190, seed=7)
+        self.assert_change(self.resume(), "the data under the same name is not what it was")
+
+    def test_another_blend(self):
+        other = self.make_data("other", documents=200, seed=2)
+        self.assert_change(self.resume(data_path=["0.5", str(self.data), "0.5", str(other)]), "data_path was",
+                           "count as consumed")
+
+    def test_split(self):
+        self.assert_change(self.resume(split="90,10,0"), 'split was "80,20,0", is "90,10,0"',
+                           "held out for validation may be trained on now")
+
+    def test_dataloader_type(self):
+        self.assert_change(self.resume(dataloader_type="cyclic"), 'dataloader_type was "single", is "cyclic"',
+                           "another order")
+
+    def test_global_batch_size(self):
+        changes = self.changes_in(self.resume(global_batch_size=8))
+        self.assertEqual(len([line for line in changes if line.startswith("global_batch_size was 4, is 8: iterations take "
+                                                                          "another number of samples")]), 1, changes)
+
+    def test_more_passes_over_the_data(self):
+        few = self.make_data("few", documents=4, shortest=100, longest=120)
+        overrides = {**self.overrides, "data_path": [str(few)], "split": "100,0,0"}
+        small = Experiment(self.folder / "small", **overrides)
+        self.assert_success(small.train())
+        small.write(**{**overrides, "train_iters": 30})
+        self.assert_change(small.train(), "the number of passes over the data", "all passes are shuffled together")
+
+    def test_tokenizer(self):
+        self.assert_change(self.resume(tokenizer_model="other"), 'tokenizer_model was not set, is "other"',
+                           "token ids may mean other texts now")
+
+    def test_optimizer_numbers(self):
+        changes = self.changes_in(self.resume(adam_beta2=0.99, clip_grad=0.5))
+        self.assertEqual(len(changes), 2, changes)
+        self.assertIn("adam_beta2 was 0.999, is 0.99", changes[0])
+        self.assertIn("clip_grad was 1.0, is 0.5", changes[1])
+
+    def test_learning_rate_schedule(self):
+        self.assert_change(self.resume(lr=0.001), "learning-rate schedule: max_lr was 0.003, is 0.001",
+                           "this run's value holds")
+        refused = self.resume(lr=0.002, override_opt_param_scheduler=False, train_iters=12)
+        self.assert_refused(refused, "max_lr was 0.001, is 0.002", "use_checkpoint_opt_param_scheduler")
+        self.assert_change(self.resume(lr=0.002, override_opt_param_scheduler=False, train_iters=12,
+                                       use_checkpoint_opt_param_scheduler=True), "the checkpoint's value holds")
+
+    def test_a_run_that_is_over_says_so(self):
+        result = self.resume(train_iters=6)
+        self.assert_success(result)
+        self.assertIn("nothing is left to train: the checkpoint is at iteration 8, and the run ends at 6", result.stderr)
+        self.assertIn("completed at iteration 8", result.stdout)
+
+
+class LostTracker(Resumed):
+    def iterations(self):
+        return [line["iteration"] for line in self.experiment.metrics()]
+
+    def ages(self):
+        """When each checkpoint was written."""
+        return {path.name: path.stat().st_mtime_ns for path in self.experiment.checkpoints.glob("iter_*")}
+
+    def test_the_newest_checkpoint_is_continued(self):
+        self.tracker.unlink()
+        self.assert_says(self.resume(), "latest_checkpointed_iteration.txt is missing: the newest of the complete "
+                         "checkpoints beside it is taken, iter_0000008")
+        self.assertEqual(self.iterations(), list(range(1, 11)))
+
+    def test_commands_that_read_take_the_newest_too(self):
+        self.tracker.unlink()
+        for command in ("list", "inspect"):
+            result = run("checkpoint", command, self.experiment.checkpoints)
+            self.assert_says(result, "is missing: the newest")
+
+    def test_a_start_at_iteration_0_stops_before_checkpoints_of_an_earlier_run(self):
+        before = self.ages()
+        for changes in ({}, {"finetune": True, "load": str(self.experiment.checkpoints)}):
+            for lost in (False, True):
+                if lost:
+                    self.tracker.unlink()
+                self.assert_refused(self.resume(auto_continue_train=False, **changes),
+                                    "iter_0000004, iter_0000008", "would start at iteration 0",
+                                    "auto_continue_train: true")
+                if lost:
+                    self.tracker.write_text("8")
+        self.assertEqual(self.ages(), before)
+        self.assertEqual(self.iterations(), list(range(1, 9)))
+
+    def test_a_run_that_saves_nothing_may_start_anew(self):
+        self.assert_success(self.resume(auto_continue_train=False, save=None))
+
+    def test_a_damaged_tracker_stops_the_run(self):
+        for content, words in (("", "is empty"), ("\0\0", "where an iteration"),
+                               ("99", "iter_0000099"), ("release", "release"), ("8 9", "holds '8 9'")):
+            with self.subTest(content):
+                self.tracker.write_text(content)
+                self.assert_refused(self.resume(), words, "iter_0000004, iter_0000008")
+        self.tracker.write_text(" 8\n")
+        self.assert_success(self.resume())
+
+    def test_going_back_says_what_will_be_overwritten(self):
+        self.tracker.write_text("4")
+        self.assert_says(self.resume(), "newer checkpoints in")
+        self.assertEqual(self.iterations(), list(range(1, 11)))
+
+    def test_a_release_in_the_runs_own_folder_is_where_it_begins(self):
+        model = self.folder / "hf"
+        self.assert_success(run("checkpoint", "export-hf", self.experiment.checkpoints, "--save", model))
+        fresh = Experiment(self.folder / "fresh", **SAVING)
+        self.assert_success(run("checkpoint", "import-hf", model, "--save", fresh.checkpoints))
+        self.assert_says(fresh.train(), "it is a release, which has no training state: only weights are loaded")
+        self.assertEqual(len(fresh.metrics()), 8)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
