@@ -120,12 +120,13 @@ bool BpeModel::add_bytes(std::string_view character, std::vector<TokenId>& ids) 
 }
 
 void BpeModel::require_unknown(std::string_view symbol) const {
+  const auto byte = static_cast<unsigned char>(symbol.front());
+  const bool is_part = options_.byte_level && byte >= 0x80;  // of a character
   if (!options_.unknown)
     throw_user_error(
         "the tokenizer has no token for \"{}\" (byte 0x{:02x}), and its model names no `unk_token` to stand "
-        "for "
-        "such text",
-        options_.byte_level ? "" : symbol, static_cast<unsigned char>(symbol.front()));
+        "for such text",
+        is_part ? "" : symbol, byte);
 }
 
 void BpeModel::merge_short(std::vector<TokenId>& ids, std::size_t begin) const {

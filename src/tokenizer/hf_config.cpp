@@ -204,8 +204,7 @@ class ConfigReader {
       if (!tokenizer_.is_added(content))
         throw_user_error(
             "`{}` names \"{}\", which is not among the added tokens: some versions of Transformers add it "
-            "and "
-            "some do not; list it in `additional_special_tokens` or remove the key",
+            "and some do not; list it in `additional_special_tokens` or remove the key",
             key, content);
     }
   }
@@ -245,8 +244,7 @@ class ConfigReader {
     if (!wanted || given == *wanted) return;
     throw_user_error(
         "`add_prefix_space` is {}{}, but tokenizer.json {} one: versions of Transformers differ in which of "
-        "the "
-        "two holds; make them agree",
+        "the two holds; make them agree",
         *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given ? "adds" : "does not add");
   }
@@ -287,8 +285,7 @@ SentencePieceOptions read_sentencepiece_config(const fs::path& directory, bool i
     if (config.flag("legacy", true) == false || config.flag("add_prefix_space", true) == false)
       throw UserError(
           "`legacy`: false and `add_prefix_space`: false are not supported with a SentencePiece model; "
-          "convert it "
-          "to a tokenizer.json");
+          "convert it to a tokenizer.json");
     const Json* model_arguments = config.find("sp_model_kwargs");
     if (model_arguments != nullptr && !model_arguments->empty())
       throw UserError("`sp_model_kwargs` is not supported");

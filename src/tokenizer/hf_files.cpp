@@ -37,7 +37,12 @@ void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
   if (token.content.empty()) return;
   auto next = static_cast<TokenId>(vocabulary_.size());
   for (const AddedToken& added : parts.added_tokens) next = std::max(next, added.id + 1);
-  token.id = find(token.content).value_or(next);
+  const auto own = find(token.content);
+  token.id = own.value_or(next);
+  if (!own && model.vocabulary().contains(next))
+    throw_user_error(
+        "the token \"{}\" would get the id {}, which is another token's: `model.vocab` has holes",
+        token.content, next);
   if (claimed && *claimed != token.id)
     throw_user_error(
         "the token \"{}\" has the id {} here, but Transformers gives it {}: the model's own id, or the next "

@@ -154,8 +154,7 @@ std::unique_ptr<BpeTokenizer> load_llama3(const fs::path& path, bool include_spe
   if (pieces.size() != llama3_pieces)
     throw_user_error(
         "{} is a tiktoken vocabulary of {} entries; its special tokens are known only for Llama 3's {}: name "
-        "the "
-        "directory of its tokenizer.json instead",
+        "the directory of its tokenizer.json instead",
         path.string(), pieces.size(), llama3_pieces);
   BpeTokenizer::Parts parts;
   auto id = static_cast<TokenId>(pieces.size());

@@ -170,6 +170,9 @@ TEST(HuggingFaceFiles, AnIdThatTransformersWouldNotGiveIsRefused) {
   Files files;
   files.config = {{"added_tokens_decoder", {{"9", {{"content", "<x>"}}}}}};
   files.expect_refusal("has the id 9 here, but Transformers gives it 6");
+  files.config = {{"eos_token", "<x>"}};
+  files.at("/model/vocab")["</s>"] = 6;
+  files.expect_refusal("would get the id 6, which is another token's");
 }
 
 TEST(HuggingFaceFiles, TheTwoFilesAgreeOnBeginAndEndTokens) {
