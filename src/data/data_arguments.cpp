@@ -6,6 +6,7 @@
 #include "config/arguments.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 
 namespace primus::data {
 
@@ -37,13 +38,13 @@ void read_split_file(const std::string& path, DataConfig& config) {
     return words;
   };
   try {
-    const auto json = nlohmann::json::parse(read_file(path));
+    const auto json = read_json(path);
     if (!json.is_object()) throw_user_error("{} (per_split_data_args_path) must hold a JSON object", path);
     config.train_data_path = read(json, "train");
     config.valid_data_path = read(json, "valid");
     config.test_data_path = read(json, "test");
   } catch (const nlohmann::json::exception& error) {
-    throw_user_error("{} (per_split_data_args_path) is broken: {}", path, error.what());
+    throw_user_error("{} (per_split_data_args_path) is broken: {}", path, describe(error));
   }
 }
 
