@@ -1,65 +1,57 @@
 #include "tokenizer/added_tokens.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/utf8.h"
+#include "tokenizer/white_space.h"
 
 namespace primus::tokenizer {
 
-namespace {
-
-std::size_t without_space_before(std::string_view text, std::size_t at, std::size_t limit) {
-  while (at > limit) {
-    std::size_t start = at - 1;
-    while (start > limit && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-    if (!is_white_space(decode_utf8(text, start).value)) break;
-    at = start;
-  }
-  return at;
+void AddedTokens::add(const AddedToken& token, std::string written) {
+  if (written.empty()) return;
+  auto& bucket = by_first_byte_[static_cast<unsigned char>(written.front())];
+  const auto shorter = [&](std::size_t index) { return entries_[index].written.size() < written.size(); };
+  bucket.insert(std::ranges::find_if(bucket, shorter), entries_.size());
+  entries_.push_back({std::move(written), token});
+  if (token.single_word && word_character_ == nullptr)
+    word_character_ = std::make_shared<const SplitPattern>(fmt::format("[{}]", word_items));
 }
 
-std::size_t without_space_after(std::string_view text, std::size_t at) {
-  while (at < text.size()) {
-    const CodePoint character = decode_utf8(text, at);
-    if (!is_white_space(character.value)) break;
-    at += character.size;
-  }
-  return at;
-}
-
-}  // namespace
-
-void AddedTokens::add(AddedToken token) {
-  if (token.content.empty()) return;
-  auto& bucket = by_first_byte_[static_cast<unsigned char>(token.content.front())];
-  const auto shorter = [&](std::size_t index) {
-    return tokens_[index].content.size() < token.content.size();
-  };
-  bucket.insert(std::ranges::find_if(bucket, shorter), tokens_.size());
-  tokens_.push_back(std::move(token));
-}
-
-const AddedToken* AddedTokens::longest_at(std::string_view text, std::size_t at) const {
+const AddedTokens::Entry* AddedTokens::longest_at(std::string_view text, std::size_t at) const {
   for (const std::size_t index : by_first_byte_[static_cast<unsigned char>(text[at])]) {
-    if (text.substr(at).starts_with(tokens_[index].content)) return &tokens_[index];
+    if (text.substr(at).starts_with(entries_[index].written)) return &entries_[index];
   }
   return nullptr;
+}
+
+bool AddedTokens::stands_alone(std::string_view text, std::size_t begin, std::size_t end) const {
+  std::size_t before = begin;
+  while (before > 0 && (before == begin || (static_cast<unsigned char>(text[before]) & 0xC0) == 0x80)) --before;
+  const auto is_word = [&](std::string_view character) { return !word_character_->find_all(character).empty(); };
+  if (is_word(text.substr(before, begin - before))) return false;
+  return end == text.size() || !is_word(text.substr(end, decode_utf8(text, end).size));
 }
 
 std::vector<AddedTokens::Match> AddedTokens::find_all(std::string_view text) const {
   std::vector<Match> matches;
   std::size_t done = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const AddedToken* token = longest_at(text, at);
-    if (token == nullptr) {
+    const Entry* entry = longest_at(text, at);
+    if (entry == nullptr) {
       ++at;
       continue;
     }
-    const std::size_t begin = token->strip_left ? without_space_before(text, at, done) : at;
-    at += token->content.size();
-    if (token->strip_right) at = without_space_after(text, at);
-    matches.push_back({begin, at, token->id});
-    done = at;
+    std::size_t begin = at, end = at + entry->written.size();
+    at = end;
+    const AddedToken& token = entry->token;
+    if (token.single_word && !stands_alone(text, begin, end)) continue;
+    // Space that another match has swallowed is not swallowed again; a token that lay in it may be gone.
+    if (token.strip_left) begin = std::max(without_space_before(text, begin), done);
+    if (token.strip_right) end = without_space_after(text, end);
+    if (begin < end) matches.push_back({begin, end, token.id});
+    done = end;
   }
   return matches;
 }

@@ -2,19 +2,26 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/split_pattern.h"
 #include "tokenizer/tokenizer.h"
 
 namespace primus::tokenizer {
 
-/// A token that is found in the text as it stands, before anything is cut.
+/// A token that is found in the text, before anything is cut.
 struct AddedToken {
   std::string content;
   TokenId id = 0;
+  /// Kept from the text when special tokens are to be split.
   bool special = false;
+  /// Found after normalization, in its own normalized form; otherwise in the text as it stands.
+  bool normalized = false;
+  /// Not found within a word.
+  bool single_word = false;
   /// Whether white space to the left, or right, is swallowed with the token.
   bool strip_left = false;
   bool strip_right = false;
@@ -28,16 +35,25 @@ class AddedTokens {
     TokenId id;
   };
 
-  void add(AddedToken token);
+  /// `written`: what to look for, when that is not the content.
+  void add(const AddedToken& token, std::string written);
+  void add(const AddedToken& token) { add(token, token.content); }
   std::vector<Match> find_all(std::string_view text) const;
-  const std::vector<AddedToken>& tokens() const { return tokens_; }
+  bool empty() const { return entries_.empty(); }
 
  private:
-  const AddedToken* longest_at(std::string_view text, std::size_t at) const;
+  struct Entry {
+    std::string written;
+    AddedToken token;
+  };
+  const Entry* longest_at(std::string_view text, std::size_t at) const;
+  bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) const;
 
-  std::vector<AddedToken> tokens_;
-  /// By first byte: indices into `tokens_`, the longest content first.
+  std::vector<Entry> entries_;
+  /// By first byte: indices into `entries_`, the longest first.
   std::array<std::vector<std::size_t>, 256> by_first_byte_;
+  /// A character of a word, when a token must stand alone.
+  std::shared_ptr<const SplitPattern> word_character_;
 };
 
 }  // namespace primus::tokenizer

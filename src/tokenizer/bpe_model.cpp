@@ -36,7 +36,7 @@ void MergeTable::insert(TokenId left, TokenId right, Merge merge) {
   const std::uint64_t key = pair_key(left, right);
   std::size_t slot = slot_of(key);
   while (slots_[slot].merge.rank != no_rank && slots_[slot].key != key) slot = (slot + 1) % slots_.size();
-  if (slots_[slot].merge.rank == no_rank) slots_[slot] = {key, merge};
+  slots_[slot] = {key, merge};
 }
 
 MergeTable::Merge MergeTable::find(TokenId left, TokenId right) const {
@@ -63,6 +63,9 @@ BpeModel::BpeModel(Vocabulary vocabulary, const std::vector<RankedMerge>& merges
         options_.byte_level ? std::string(1, static_cast<char>(byte)) : fmt::format("<0x{:02X}>", byte);
     byte_tokens_[static_cast<std::size_t>(byte)] = vocabulary_.find(text);
   }
+  const bool lacks_bytes = std::ranges::find(byte_tokens_, Vocabulary::none) != byte_tokens_.end();
+  if (options_.byte_level && options_.byte_fallback && lacks_bytes)
+    throw UserError("`byte_fallback` of a byte-level model that has no token for some bytes is not supported");
 }
 
 void BpeModel::encode(std::string_view word, std::vector<TokenId>& ids) const {
@@ -74,11 +77,7 @@ void BpeModel::encode(std::string_view word, std::vector<TokenId>& ids) const {
     }
   }
   const std::size_t begin = ids.size();
-  if (options_.byte_level) {
-    start_from_bytes(word, ids);
-  } else {
-    start_from_characters(word, ids);
-  }
+  start(word, ids);
   if (ids.size() - begin <= short_word) {
     merge_short(ids, begin);
   } else {
@@ -86,47 +85,45 @@ void BpeModel::encode(std::string_view word, std::vector<TokenId>& ids) const {
   }
 }
 
-void BpeModel::start_from_bytes(std::string_view word, std::vector<TokenId>& ids) const {
-  const std::size_t begin = ids.size();
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    const TokenId id = byte_tokens_[static_cast<unsigned char>(word[i])];
+void BpeModel::start(std::string_view word, std::vector<TokenId>& ids) const {
+  // An unknown token is written only before the next known one, so that it can take in its neighbours.
+  bool pending = false;
+  const auto write_pending = [&] {
+    if (pending) ids.push_back(*options_.unknown);
+    pending = false;
+  };
+  for (std::size_t at = 0; at < word.size();) {
+    const std::size_t size = options_.byte_level ? 1 : decode_utf8(word, at).size;
+    const std::string_view symbol = word.substr(at, size);
+    at += size;
+    const TokenId id = options_.byte_level ? byte_token(symbol.front()) : vocabulary_.find(symbol);
     if (id != Vocabulary::none) {
+      write_pending();
       ids.push_back(id);
-    } else {
-      add_unknown(word.substr(i, 1), ids, begin);
+    } else if (!options_.byte_fallback || !add_bytes(symbol, ids)) {
+      require_unknown(symbol);
+      if (!options_.fuse_unknown) write_pending();
+      pending = true;
     }
   }
+  write_pending();
 }
 
-void BpeModel::start_from_characters(std::string_view word, std::vector<TokenId>& ids) const {
-  const std::size_t begin = ids.size();
-  for (std::size_t at = 0; at < word.size();) {
-    const std::string_view character = word.substr(at, decode_utf8(word, at).size);
-    const TokenId id = vocabulary_.find(character);
-    if (id != Vocabulary::none) {
-      ids.push_back(id);
-    } else if (!options_.byte_fallback || !add_bytes(character, ids)) {
-      add_unknown(character, ids, begin);
-    }
-    at += character.size();
-  }
-}
+TokenId BpeModel::byte_token(char byte) const { return byte_tokens_[static_cast<unsigned char>(byte)]; }
 
 bool BpeModel::add_bytes(std::string_view character, std::vector<TokenId>& ids) const {
-  const auto token = [&](char byte) { return byte_tokens_[static_cast<unsigned char>(byte)]; };
-  if (std::ranges::any_of(character, [&](char byte) { return token(byte) == Vocabulary::none; }))
+  if (std::ranges::any_of(character, [&](char byte) { return byte_token(byte) == Vocabulary::none; }))
     return false;
-  for (const char byte : character) ids.push_back(token(byte));
+  for (const char byte : character) ids.push_back(byte_token(byte));
   return true;
 }
 
-void BpeModel::add_unknown(std::string_view character, std::vector<TokenId>& ids,
-                           std::size_t word_begin) const {
+void BpeModel::require_unknown(std::string_view symbol) const {
   if (!options_.unknown)
-    throw_user_error("the tokenizer has no token for \"{}\" (byte 0x{:02x}) and no unknown token", character,
-                     static_cast<unsigned char>(character.front()));
-  if (options_.fuse_unknown && ids.size() > word_begin && ids.back() == *options_.unknown) return;
-  ids.push_back(*options_.unknown);
+    throw_user_error(
+        "the tokenizer has no token for \"{}\" (byte 0x{:02x}), and its model names no `unk_token` to stand for "
+        "such text",
+        options_.byte_level ? "" : symbol, static_cast<unsigned char>(symbol.front()));
 }
 
 void BpeModel::merge_short(std::vector<TokenId>& ids, std::size_t begin) const {

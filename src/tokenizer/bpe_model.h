@@ -21,7 +21,7 @@ class MergeTable {
   /// Room for `count` merges, at most half full so that a search ends quickly.
   explicit MergeTable(std::size_t count);
 
-  /// Keeps the first merge of a pair.
+  /// Of several merges of a pair the last one holds, as in the reference.
   void insert(TokenId left, TokenId right, Merge merge);
   /// The merge of the pair; its rank is `no_rank` when there is none.
   Merge find(TokenId left, TokenId right) const;
@@ -69,10 +69,11 @@ class BpeModel {
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
  private:
-  void start_from_bytes(std::string_view word, std::vector<TokenId>& ids) const;
-  void start_from_characters(std::string_view word, std::vector<TokenId>& ids) const;
-  void add_unknown(std::string_view character, std::vector<TokenId>& ids, std::size_t word_begin) const;
+  /// Appends the symbols that `word` begins as.
+  void start(std::string_view word, std::vector<TokenId>& ids) const;
+  TokenId byte_token(char byte) const;
   bool add_bytes(std::string_view character, std::vector<TokenId>& ids) const;
+  void require_unknown(std::string_view symbol) const;
   void merge_short(std::vector<TokenId>& ids, std::size_t begin) const;
   void merge_long(std::vector<TokenId>& ids, std::size_t begin) const;
 

@@ -8,6 +8,7 @@
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe_model.h"
+#include "tokenizer/decoder.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/tokenizer.h"
@@ -15,24 +16,19 @@
 namespace primus::tokenizer {
 
 /// A byte-pair-encoding tokenizer with the stages of Hugging Face's library: added tokens are found in the
-/// raw text; what lies between is normalized, cut into words, and encoded; a template adds special tokens.
+/// raw text, or in what lies between once it is normalized; the rest is cut into words and encoded; a template
+/// adds special tokens.
 class BpeTokenizer : public Tokenizer {
  public:
-  /// SentencePiece's way of writing spaces into tokens.
-  struct SpaceDecoding {
-    /// What stands for a space; empty: nothing does, and tokens are bytes.
-    std::string stand_in;
-    /// Whether a space that opens the text is dropped, because encoding put it there.
-    bool strip_first = false;
-  };
-
   struct Parts {
-    AddedTokens added_tokens;
+    std::vector<AddedToken> added_tokens;
+    /// Whether special tokens are cut like any other text (`split_special_tokens`).
+    bool split_special_tokens = false;
     Normalizer normalizer;
     PreTokenizer pre_tokenizer;
+    Decoder decoder;
     /// Ids that the template puts before and after every text.
     std::vector<TokenId> prefix, suffix;
-    SpaceDecoding spaces;
     std::optional<TokenId> bos, eos, pad;
     std::string description;
   };
@@ -50,9 +46,13 @@ class BpeTokenizer : public Tokenizer {
 
  private:
   void encode_segment(std::string_view segment, bool at_text_start, std::vector<TokenId>& ids) const;
+  void encode_words(std::string_view text, bool at_text_start, std::vector<TokenId>& ids) const;
+  std::string token(TokenId id) const;
 
   BpeModel model_;
   Parts parts_;
+  /// The tokens that are found in the text as it stands, and after normalization.
+  AddedTokens raw_, normalized_;
   /// The content of added tokens by id.
   Vocabulary added_;
   std::int64_t vocab_size_;

@@ -1,20 +1,20 @@
-// Reading the files of Hugging Face tokenizers.
-#include <nlohmann/json.hpp>
+// Reading the tokenizer.json of Hugging Face's tokenizers, and GPT-2's two files.
+#include <algorithm>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/hf_tokenizer.h"
+#include "tokenizer/json_section.h"
 
 namespace primus::tokenizer {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-namespace {
-
-Json read_json(const fs::path& path) {
+nlohmann::json read_json(const fs::path& path) {
   try {
     return Json::parse(read_file(path));
   } catch (const Json::exception& error) {
@@ -22,182 +22,188 @@ Json read_json(const fs::path& path) {
   }
 }
 
-/// Runs `read`, and names the file in whatever it finds wrong.
-template <typename Read>
-auto in_file(const fs::path& path, Read read) {
-  try {
-    return read();
-  } catch (const Json::exception& error) {
-    throw_user_error("{} does not have the expected content: {}", path.string(), error.what());
-  } catch (const UserError& error) {
-    throw_user_error("{}: {}", path.string(), error.what());
+std::optional<TokenId> HfTokenizer::find(std::string_view content) const {
+  const auto added = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
+  if (added != parts.added_tokens.end()) return added->id;
+  const auto found = vocabulary_.find(content);
+  return found == vocabulary_.end() ? std::nullopt : std::optional(found->get<TokenId>());
+}
+
+bool HfTokenizer::is_added(std::string_view content) const {
+  return std::ranges::find(parts.added_tokens, content, &AddedToken::content) != parts.added_tokens.end();
+}
+
+void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
+  if (token.content.empty()) return;
+  auto next = static_cast<TokenId>(vocabulary_.size());
+  for (const AddedToken& added : parts.added_tokens) next = std::max(next, added.id + 1);
+  token.id = find(token.content).value_or(next);
+  if (claimed && *claimed != token.id)
+    throw_user_error(
+        "the token \"{}\" has the id {} here, but Transformers gives it {}: the model's own id, or the next "
+        "free one; write that id",
+        token.content, *claimed, token.id);
+  const auto there = std::ranges::find(parts.added_tokens, token.content, &AddedToken::content);
+  if (there != parts.added_tokens.end()) {
+    *there = std::move(token);
+  } else {
+    parts.added_tokens.push_back(std::move(token));
   }
 }
 
-void add_to_vocabulary(Vocabulary& vocabulary, const std::string& key, TokenId id, bool byte_level) {
-  if (!byte_level) {
-    vocabulary.add(key, id);
-  } else if (auto bytes = from_byte_alphabet(key)) {
-    vocabulary.add(std::move(*bytes), id);
-  } else {
-    // No word can be cut into this token; it exists to be decoded.
-    vocabulary.add_unfindable(key, id);
+namespace {
+
+Vocabulary read_vocabulary(const Json& vocab, bool byte_level) {
+  if (!vocab.is_object()) throw UserError("`model.vocab` must be an object of tokens and their ids");
+  Vocabulary vocabulary;
+  for (const auto& [key, id] : vocab.items()) {
+    if (!id.is_number_integer()) throw_user_error("the id of token \"{}\" must be a whole number", key);
+    const auto value = id.get<std::int64_t>();
+    if (value != static_cast<TokenId>(value)) throw_user_error("the id {} of token \"{}\" is out of range", value, key);
+    auto bytes = byte_level ? from_byte_alphabet(key) : key;
+    if (bytes) {
+      vocabulary.add(std::move(*bytes), static_cast<TokenId>(value));
+    } else {
+      // No word can be cut into this token; it exists to be decoded.
+      vocabulary.add_unfindable(key, static_cast<TokenId>(value));
+    }
   }
+  return vocabulary;
 }
 
 /// The two halves of a merge, which is a pair or a text with one space in it.
 std::pair<std::string, std::string> merge_halves(const Json& merge) {
-  if (merge.is_array() && merge.size() == 2)
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
     return {merge[0].get<std::string>(), merge[1].get<std::string>()};
-  const std::string text = merge.get<std::string>();
+  const std::string text = merge.is_string() ? merge.get<std::string>() : "";
   const std::size_t space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
-    throw_user_error("the merge \"{}\" is not two tokens with a space between", text);
+    throw_user_error("the merge {} is not two tokens, in a list or with a space between", merge.dump());
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
-TokenId require_token(const Vocabulary& vocabulary, const std::string& key, bool byte_level) {
+TokenId require_token(const Vocabulary& vocabulary, const std::string& key, bool byte_level, const char* role) {
   const std::string text = byte_level ? from_byte_alphabet(key).value_or(key) : key;
   const TokenId id = vocabulary.find(text);
-  if (id == Vocabulary::none) throw_user_error("the token \"{}\" of a merge is not in the vocabulary", key);
+  if (id == Vocabulary::none) throw_user_error("the {} \"{}\" is not in the vocabulary", role, key);
   return id;
 }
 
-void refuse(const Json& model, const char* key) {
-  const auto found = model.find(key);
-  if (found != model.end() && !found->is_null() && *found != "" && *found != 0)
-    throw_user_error("the BPE option `{}` is not supported", key);
+BpeModel read_model(const Json& description, bool byte_level) {
+  return JsonSection::read(description, "model", [&](JsonSection& model) {
+    const std::string type = model.text("type", model.find("merges") != nullptr ? "BPE" : "of unnamed type");
+    if (type != "BPE") throw_user_error("the model {} is not supported, only BPE", type);
+    model.require_unused("continuing_subword_prefix", {""});
+    model.require_unused("end_of_word_suffix", {""});
+    model.require_unused("dropout", {0});
+    Vocabulary vocabulary = read_vocabulary(model.at("vocab"), byte_level);
+    std::vector<BpeModel::RankedMerge> merges;
+    model.each_value("merges", [&](const Json& merge, const std::string&) {
+      const auto [left, right] = merge_halves(merge);
+      merges.push_back({require_token(vocabulary, left, byte_level, "half of a merge"),
+                        require_token(vocabulary, right, byte_level, "half of a merge"),
+                        static_cast<std::uint32_t>(merges.size())});
+    });
+    BpeModel::Options options{.byte_level = byte_level,
+                              .ignore_merges = model.flag("ignore_merges", false),
+                              .byte_fallback = model.flag("byte_fallback", false),
+                              .unknown = std::nullopt,
+                              .fuse_unknown = model.flag("fuse_unk", false)};
+    if (model.find("unk_token") != nullptr)
+      options.unknown = require_token(vocabulary, model.text("unk_token"), byte_level, "`unk_token`");
+    return BpeModel(std::move(vocabulary), merges, options);
+  });
 }
 
-BpeModel read_model(const Json& model, bool byte_level) {
-  const std::string type = model.contains("type")     ? model.at("type").get<std::string>()
-                           : model.contains("merges") ? "BPE"
-                                                      : "of unnamed type";
-  if (type != "BPE") throw_user_error("the model {} is not supported, only BPE", type);
-  refuse(model, "continuing_subword_prefix");
-  refuse(model, "end_of_word_suffix");
-  refuse(model, "dropout");
-  Vocabulary vocabulary;
-  for (const auto& [key, id] : model.at("vocab").items())
-    add_to_vocabulary(vocabulary, key, id.get<TokenId>(), byte_level);
-  std::vector<BpeModel::RankedMerge> merges;
-  for (const Json& merge : model.at("merges")) {
-    const auto [left, right] = merge_halves(merge);
-    merges.push_back({require_token(vocabulary, left, byte_level),
-                      require_token(vocabulary, right, byte_level),
-                      static_cast<std::uint32_t>(merges.size())});
-  }
-  BpeModel::Options options{.byte_level = byte_level,
-                            .ignore_merges = model.value("ignore_merges", false),
-                            .byte_fallback = model.value("byte_fallback", false),
-                            .unknown = std::nullopt,
-                            .fuse_unknown = model.value("fuse_unk", false)};
-  const auto unknown = model.find("unk_token");
-  if (unknown != model.end() && unknown->is_string())
-    options.unknown = require_token(vocabulary, unknown->get<std::string>(), byte_level);
-  return BpeModel(std::move(vocabulary), merges, options);
+void read_added_token(JsonSection& token, HfTokenizer& tokenizer) {
+  const bool special = token.flag("special");
+  tokenizer.add({.content = token.text("content"),
+                 .id = 0,
+                 .special = special,
+                 .normalized = token.flag("normalized", !special),
+                 .single_word = token.flag("single_word"),
+                 .strip_left = token.flag("lstrip"),
+                 .strip_right = token.flag("rstrip")},
+                token.integer("id"));
 }
 
-void add_token(AddedTokens& tokens, const Json& token, TokenId id) {
-  if (token.value("single_word", false))
-    throw_user_error("the added token \"{}\" with `single_word` is not supported",
-                     token.at("content").get<std::string>());
-  tokens.add({token.at("content"), id, token.value("special", false), token.value("lstrip", false),
-              token.value("rstrip", false)});
-}
-
-/// What a post-processor's template puts around a single text.
-struct Template {
-  std::vector<TokenId> prefix, suffix;
+/// What a post-processor puts before and after a single text.
+struct Surroundings {
+  std::vector<TokenId> before, after;
 };
 
-void read_template(const Json& processor, Template& result) {
-  if (processor.is_null()) return;
-  const std::string type = processor.at("type");
-  if (type == "Sequence") {
-    for (const Json& part : processor.at("processors")) read_template(part, result);
-  } else if (type == "TemplateProcessing") {
-    bool before_text = true;
-    for (const Json& part : processor.at("single")) {
-      if (part.contains("Sequence")) {
-        before_text = false;
-        continue;
-      }
-      const std::string name = part.at("SpecialToken").at("id");
-      for (const Json& id : processor.at("special_tokens").at(name).at("ids"))
-        (before_text ? result.prefix : result.suffix).push_back(id);
+std::vector<TokenId> read_ids(const Json& special_tokens, const std::string& name) {
+  const auto token = special_tokens.find(name);
+  if (token == special_tokens.end()) throw_user_error("\"{}\" is not among `special_tokens`", name);
+  return token->at("ids").get<std::vector<TokenId>>();
+}
+
+Surroundings read_template(JsonSection& processor) {
+  processor.ignore({"pair"});  // documents are single texts
+  const Json& special_tokens = processor.at("special_tokens");
+  Surroundings result;
+  int texts = 0;
+  processor.each("single", [&](JsonSection& part) {
+    if (const Json* sequence = part.find("Sequence")) {
+      if (sequence->at("id") != "A") part.refuse("a template for one text has no text B");
+      ++texts;
+    } else {
+      const auto ids = read_ids(special_tokens, part.at("SpecialToken").at("id").get<std::string>());
+      auto& side = texts == 0 ? result.before : result.after;
+      side.insert(side.end(), ids.begin(), ids.end());
     }
-  } else if (type != "ByteLevel") {
-    throw_user_error("the post-processor {} is not supported", type);
-  }
+  });
+  if (texts != 1) processor.refuse("`single` must have the text once");
+  return result;
 }
 
-/// What a decoder does about spaces: Metaspace, or Llama 2's sequence of Replace and Strip.
-void read_spaces(const Json& decoder, BpeTokenizer::SpaceDecoding& spaces) {
-  if (decoder.is_null()) return;
-  const std::string type = decoder.at("type");
-  if (type == "Sequence") {
-    for (const Json& part : decoder.at("decoders")) read_spaces(part, spaces);
-  } else if (type == "Metaspace") {
-    spaces.stand_in = decoder.at("replacement");
-    spaces.strip_first = decoder.value("prepend_scheme", "always") != "never";
-  } else if (type == "Replace" && decoder.at("content") == " ") {
-    spaces.stand_in = decoder.at("pattern").at("String");
-  } else if (type == "Strip") {
-    spaces.strip_first = decoder.at("content") == " " && decoder.at("start") == 1;
-  }
+/// [SEP] and [CLS] of BERT and RoBERTa, pairs of a token and its id.
+Surroundings read_bert_template(JsonSection& processor) {
+  processor.ignore({"trim_offsets", "add_prefix_space"});  // RoBERTa's, for offsets
+  return {{processor.at("cls").at(1).get<TokenId>()}, {processor.at("sep").at(1).get<TokenId>()}};
 }
 
-/// The text of a special token, which configurations write as a string or as an object.
-std::optional<std::string> token_text(const Json& config, const char* name) {
-  const auto found = config.find(name);
-  if (found == config.end() || found->is_null()) return std::nullopt;
-  if (found->is_string()) return found->get<std::string>();
-  return found->at("content").get<std::string>();
-}
-
-std::optional<TokenId> find_token(const std::string& text, const Vocabulary& vocabulary,
-                                  const BpeTokenizer::Parts& parts) {
-  for (const AddedToken& token : parts.added_tokens.tokens()) {
-    if (token.content == text) return token.id;
-  }
-  const TokenId id = vocabulary.find(text);
-  return id == Vocabulary::none ? std::nullopt : std::optional(id);
-}
-
-/// Adds what only tokenizer_config.json knows: special tokens by name, and tokens added later.
-void read_config(const Json& config, const Vocabulary& vocabulary, BpeTokenizer::Parts& parts) {
-  const auto added = config.find("added_tokens_decoder");
-  if (added != config.end()) {
-    for (const auto& [id, token] : added->items()) {
-      if (!find_token(token.at("content"), vocabulary, parts))
-        add_token(parts.added_tokens, token, std::stoi(id));
+void read_post_processor(const Json& description, const std::string& path,
+                         std::optional<Surroundings>& result) {
+  JsonSection::read(description, path, [&](JsonSection& processor) {
+    const std::string type = processor.text("type");
+    const bool is_template = type == "TemplateProcessing", is_bert = type == "BertProcessing" || type == "RobertaProcessing";
+    if (type == "Sequence") {
+      processor.each_value("processors",
+                           [&](const Json& part, const std::string& at) { read_post_processor(part, at, result); });
+    } else if (is_template || is_bert) {
+      if (result) processor.refuse("a second template is not supported; Transformers follows the first alone");
+      result = is_template ? read_template(processor) : read_bert_template(processor);
+    } else if (type == "ByteLevel") {
+      processor.ignore({"add_prefix_space", "trim_offsets", "use_regex"});  // it changes offsets alone
+    } else {
+      processor.refuse(fmt::format("the post-processor {} is not supported (supported: TemplateProcessing, "
+                                   "BertProcessing, RobertaProcessing, ByteLevel, Sequence)",
+                                   type));
     }
-  }
-  const auto set = [&](const char* name, std::optional<TokenId>& id) {
-    const auto text = token_text(config, name);
-    if (text && !id) id = find_token(*text, vocabulary, parts);
-  };
-  set("bos_token", parts.bos);
-  set("eos_token", parts.eos);
-  set("pad_token", parts.pad);
+  });
 }
 
-/// The stages that tokenizer.json describes; its model is read apart.
-BpeTokenizer::Parts read_parts(const Json& json, bool include_special_tokens) {
-  const auto section = [&](const char* name) { return json.contains(name) ? json.at(name) : Json(); };
-  BpeTokenizer::Parts parts;
-  parts.normalizer = Normalizer(section("normalizer"));
-  parts.pre_tokenizer = PreTokenizer(section("pre_tokenizer"));
-  for (const Json& token : section("added_tokens")) add_token(parts.added_tokens, token, token.at("id"));
-  Template around;
-  read_template(section("post_processor"), around);
-  if (include_special_tokens) {
-    parts.prefix = around.prefix;
-    parts.suffix = around.suffix;
-  }
-  read_spaces(section("decoder"), parts.spaces);
-  return parts;
+/// `json` is a tokenizer.json, and must outlive the result.
+HfTokenizer read_tokenizer(const Json& json) {
+  return JsonSection::read(json, "", [&](JsonSection& file) {
+    // Transformers switches truncation and padding off in every call that does not ask for them.
+    file.ignore({"version", "truncation", "padding"});
+    BpeTokenizer::Parts parts;
+    if (const Json* stage = file.find("normalizer")) parts.normalizer = Normalizer(*stage, "normalizer");
+    if (const Json* stage = file.find("pre_tokenizer"))
+      parts.pre_tokenizer = PreTokenizer(*stage, "pre_tokenizer");
+    if (const Json* stage = file.find("decoder")) parts.decoder = Decoder(*stage, "decoder");
+    std::optional<Surroundings> around;
+    if (const Json* stage = file.find("post_processor")) read_post_processor(*stage, "post_processor", around);
+    if (around) parts.prefix = std::move(around->before), parts.suffix = std::move(around->after);
+    const Json& model = file.at("model");
+    HfTokenizer tokenizer(read_model(model, parts.pre_tokenizer.byte_level()), std::move(parts),
+                          model.at("vocab"));
+    if (file.find("added_tokens") != nullptr)
+      file.each("added_tokens", [&](JsonSection& token) { read_added_token(token, tokenizer); });
+    return tokenizer;
+  });
 }
 
 }  // namespace
@@ -205,16 +211,11 @@ BpeTokenizer::Parts read_parts(const Json& json, bool include_special_tokens) {
 std::unique_ptr<BpeTokenizer> load_huggingface(const fs::path& path, bool include_special_tokens) {
   const fs::path file = fs::is_directory(path) ? path / "tokenizer.json" : path;
   const Json json = read_json(file);
-  BpeTokenizer::Parts parts = in_file(file, [&] { return read_parts(json, include_special_tokens); });
-  BpeModel model =
-      in_file(file, [&] { return read_model(json.at("model"), parts.pre_tokenizer.byte_level()); });
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const fs::path config = file.parent_path() / name;
-    if (fs::exists(config))
-      in_file(config, [&, json = read_json(config)] { read_config(json, model.vocabulary(), parts); });
-  }
-  parts.description = fmt::format("HuggingFaceTokenizer {}", file.string());
-  return std::make_unique<BpeTokenizer>(std::move(model), std::move(parts));
+  HfTokenizer tokenizer = in_file(file, [&] { return read_tokenizer(json); });
+  if (!include_special_tokens) tokenizer.parts.prefix = tokenizer.parts.suffix = {};
+  read_hf_config(file.parent_path(), include_special_tokens, tokenizer);
+  tokenizer.parts.description = fmt::format("HuggingFaceTokenizer {}", file.string());
+  return std::make_unique<BpeTokenizer>(std::move(tokenizer.model), std::move(tokenizer.parts));
 }
 
 std::unique_ptr<BpeTokenizer> load_gpt2(const fs::path& vocab_file, const fs::path& merge_file) {
@@ -225,13 +226,14 @@ std::unique_ptr<BpeTokenizer> load_gpt2(const fs::path& vocab_file, const fs::pa
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   }
+  BpeTokenizer::Parts parts;
   BpeModel model = in_file(
       vocab_file, [&] { return read_model({{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}, true); });
-  BpeTokenizer::Parts parts;
   parts.pre_tokenizer = PreTokenizer::gpt2();
+  parts.decoder = Decoder::byte_level();
   const TokenId id = model.vocabulary().find(end_of_text);
   if (id != Vocabulary::none) {
-    parts.added_tokens.add({.content = std::string(end_of_text), .id = id, .special = true});
+    parts.added_tokens.push_back({.content = std::string(end_of_text), .id = id, .special = true});
     parts.bos = parts.eos = id;
   }
   parts.description = fmt::format("GPT2BPETokenizer {}", vocab_file.string());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -10,54 +11,64 @@
 namespace primus::tokenizer {
 
 /// The `pre_tokenizer` of a Hugging Face tokenizer.json: cuts a text into the words that are tokenized one by
-/// one. Known: ByteLevel, Split, Digits, Metaspace, and Sequences of these.
+/// one. Known: ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit,
+/// FixedLength, Metaspace, and Sequences of these.
 class PreTokenizer {
  public:
   /// GPT-2's: ByteLevel with its own pattern and without a prefix space.
   static PreTokenizer gpt2();
-  /// A byte-level one that cuts with any expression, each match a word.
-  static PreTokenizer byte_level_with(std::string_view expression);
+  /// A byte-level one that cuts as tiktoken does: each match of the expression is a word.
+  static PreTokenizer tiktoken(std::string_view expression);
 
   PreTokenizer() = default;
-  /// `description` is null or the JSON object. Throws UserError for a kind that is not known.
-  explicit PreTokenizer(const nlohmann::json& description);
+  /// `description` is the JSON object; `path` is its place in the file. Throws UserError for a kind or an
+  /// option that is not known.
+  PreTokenizer(const nlohmann::json& description, const std::string& path);
 
-  /// Whether the vocabulary behind is written in the byte alphabet.
+  /// Whether words are bytes, and the vocabulary behind is written in the byte alphabet.
   bool byte_level() const { return byte_level_; }
+  /// Whether a text gets something in front.
+  bool adds_prefix() const { return adds_prefix_; }
 
   /// The words of `segment`, which may be changed on the way (prefix space, Metaspace). `at_text_start`:
   /// whether the segment opens the text, that is, no added token stands before it.
   std::vector<Range> split(std::string& segment, bool at_text_start) const;
 
  private:
-  /// What becomes of the matches of a pattern.
-  enum class Behavior { isolated, removed, contiguous, merged_with_previous, merged_with_next };
-  enum class PrefixScheme { never, first, always };
-  struct Step {
-    SplitPattern pattern;
-    Behavior behavior = Behavior::isolated;
-    bool invert = false;
-  };
-  struct Piece {
-    Range range;
-    bool matched;
-  };
+  /// A text under way: `words` are ranges of `text` in ascending order, none empty.
+  struct Words {
+    std::string text;
+    std::vector<Range> words;
+    /// Whether the first word opens the whole text.
+    bool opens_text = false;
 
-  void add(const nlohmann::json& description);
-  void add_split(const nlohmann::json& description);
-  void add_byte_level(const nlohmann::json& description);
-  void add_metaspace(const nlohmann::json& description);
-  static Behavior parse_behavior(const std::string& name);
-  static std::vector<Piece> cut(std::string_view segment, const Range& word, const Step& step);
-  static void apply(std::string_view segment, const Range& word, const Step& step, std::vector<Range>& words);
-  void add_prefix(std::string& segment, bool at_text_start) const;
+    /// Replaces each word by what `write(word, opens_text, result)` appends to `result`.
+    template <typename Write>
+    void rewrite(Write write) {
+      std::string result;
+      for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::size_t begin = result.size();
+        write(std::string_view(text).substr(words[i].begin, words[i].end - words[i].begin),
+              opens_text && i == 0, result);
+        words[i] = {begin, result.size()};
+      }
+      text = std::move(result);
+    }
+  };
+  using Step = std::function<void(Words&)>;
+  class Cut;
+
+  void add(const nlohmann::json& description, const std::string& path);
+  void add_split(class JsonSection& section);
+  void add_byte_level(JsonSection& section);
+  void add_metaspace(JsonSection& section);
+  void add_cut(std::string_view expression, std::string_view behavior, bool invert = false);
+  /// Turns bytes into their alphabet after all, because another step follows.
+  void spell_bytes();
 
   std::vector<Step> steps_;
   bool byte_level_ = false;
-  bool prefix_space_ = false;
-  /// What stands for a space; empty without Metaspace.
-  std::string metaspace_;
-  PrefixScheme scheme_ = PrefixScheme::never;
+  bool adds_prefix_ = false;
 };
 
 }  // namespace primus::tokenizer

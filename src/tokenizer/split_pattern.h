@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/regex_syntax.h"
+
 namespace primus::tokenizer {
 
 /// A piece of a text, as the byte range [begin, end).
@@ -19,18 +21,26 @@ struct Range {
 inline constexpr std::string_view gpt2_pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-/// A compiled regular expression over valid UTF-8, with Unicode classes. `\s` means Unicode's White_Space, as
-/// in Hugging Face's engine (PCRE2 alone would count U+180E too). Classes are those of Unicode 14, so
-/// characters assigned later are cut as symbols.
+/// What Hugging Face's own code, which is Rust, takes for characters of a word, as items of a bracket.
+inline constexpr std::string_view word_items = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d})";
+
+/// Whether PCRE2 takes the expression, which is in its own syntax.
+bool pcre2_compiles(const std::string& expression);
+
+/// A compiled regular expression over valid UTF-8, with Unicode classes. Classes are those of the installed
+/// PCRE2 (Unicode 14 for 10.42): characters assigned later belong to none.
 class SplitPattern {
  public:
-  /// Throws UserError with the position when the expression does not compile.
-  explicit SplitPattern(std::string_view expression);
+  /// Throws UserError when the expression does not compile, or says what PCRE2 cannot.
+  explicit SplitPattern(std::string_view expression, RegexSyntax syntax = RegexSyntax::oniguruma);
+  /// Matches `text` and nothing else.
+  static SplitPattern literal(std::string_view text);
   ~SplitPattern();
   SplitPattern(SplitPattern&&) noexcept;
   SplitPattern& operator=(SplitPattern&&) noexcept;
 
-  /// All matches from left to right; empty matches are left out. `text` must be valid UTF-8.
+  /// All matches from left to right, empty ones too except right behind another match. `text` must be valid
+  /// UTF-8.
   std::vector<Range> find_all(std::string_view text) const;
 
  private:

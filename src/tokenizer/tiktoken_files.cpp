@@ -117,9 +117,10 @@ std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_vi
   pieces.resize(wanted);
 
   BpeTokenizer::Parts parts;
-  parts.pre_tokenizer = PreTokenizer::byte_level_with(pattern_named(pattern));
+  parts.pre_tokenizer = PreTokenizer::tiktoken(pattern_named(pattern));
+  parts.decoder = Decoder::byte_level();
   for (TokenId id = 0; id < special_count; ++id)
-    parts.added_tokens.add({.content = id < named_count ? std::string(named_special_tokens[id])
+    parts.added_tokens.push_back({.content = id < named_count ? std::string(named_special_tokens[id])
                                                         : fmt::format("<SPECIAL_{}>", id),
                             .id = id,
                             .special = true});

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tokenizer/bpe_tokenizer.h"
+
+namespace primus::tokenizer {
+
+/// A Hugging Face tokenizer while its files are read.
+class HfTokenizer {
+ public:
+  /// `vocabulary`: the tokens and ids of `model` as the file writes them; it must outlive this object.
+  HfTokenizer(BpeModel model, BpeTokenizer::Parts parts, const nlohmann::json& vocabulary)
+      : model(std::move(model)), parts(std::move(parts)), vocabulary_(vocabulary) {}
+
+  BpeModel model;
+  BpeTokenizer::Parts parts;
+
+  /// Adds a token, or gives one that is there other properties. `claimed`: the id that a file gives it.
+  /// Throws UserError when that is not the id that Transformers would give: the model's own, or the next one.
+  void add(AddedToken token, std::optional<std::int64_t> claimed);
+  std::optional<TokenId> find(std::string_view content) const;
+  bool is_added(std::string_view content) const;
+
+ private:
+  const nlohmann::json& vocabulary_;
+};
+
+/// Runs `read`, and names the file in whatever it finds wrong.
+template <typename Read>
+auto in_file(const std::filesystem::path& path, Read read) {
+  try {
+    return read();
+  } catch (const UserError& error) {
+    throw_user_error("{}: {}", path.string(), error.what());
+  } catch (const nlohmann::json::exception& error) {
+    throw_user_error("{} does not have the expected content: {}", path.string(), error.what());
+  }
+}
+
+nlohmann::json read_json(const std::filesystem::path& path);
+
+/// Reads what only the files beside tokenizer.json know: special tokens by name, tokens added later, and
+/// options, each honoured or refused. `include_special_tokens`: whether texts get the template's tokens.
+void read_hf_config(const std::filesystem::path& directory, bool include_special_tokens, HfTokenizer& tokenizer);
+
+}  // namespace primus::tokenizer
