@@ -14,14 +14,6 @@ namespace primus::tokenizer {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-nlohmann::json read_json(const fs::path& path) {
-  try {
-    return Json::parse(read_file(path));
-  } catch (const Json::exception& error) {
-    throw_user_error("{} is not valid JSON: {}", path.string(), error.what());
-  }
-}
-
 std::optional<TokenId> HfTokenizer::find(std::string_view content) const {
   const auto added = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
   if (added != parts.added_tokens.end()) return added->id;
@@ -59,7 +51,8 @@ Vocabulary read_vocabulary(const Json& vocab, bool byte_level) {
   for (const auto& [key, id] : vocab.items()) {
     if (!id.is_number_integer()) throw_user_error("the id of token \"{}\" must be a whole number", key);
     const auto value = id.get<std::int64_t>();
-    if (value != static_cast<TokenId>(value)) throw_user_error("the id {} of token \"{}\" is out of range", value, key);
+    if (value != static_cast<TokenId>(value))
+      throw_user_error("the id {} of token \"{}\" is out of range", value, key);
     auto bytes = byte_level ? from_byte_alphabet(key) : key;
     if (bytes) {
       vocabulary.add(std::move(*bytes), static_cast<TokenId>(value));
@@ -82,7 +75,8 @@ std::pair<std::string, std::string> merge_halves(const Json& merge) {
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
-TokenId require_token(const Vocabulary& vocabulary, const std::string& key, bool byte_level, const char* role) {
+TokenId require_token(const Vocabulary& vocabulary, const std::string& key, bool byte_level,
+                      const char* role) {
   const std::string text = byte_level ? from_byte_alphabet(key).value_or(key) : key;
   const TokenId id = vocabulary.find(text);
   if (id == Vocabulary::none) throw_user_error("the {} \"{}\" is not in the vocabulary", role, key);
@@ -167,19 +161,23 @@ void read_post_processor(const Json& description, const std::string& path,
                          std::optional<Surroundings>& result) {
   JsonSection::read(description, path, [&](JsonSection& processor) {
     const std::string type = processor.text("type");
-    const bool is_template = type == "TemplateProcessing", is_bert = type == "BertProcessing" || type == "RobertaProcessing";
+    const bool is_template = type == "TemplateProcessing",
+               is_bert = type == "BertProcessing" || type == "RobertaProcessing";
     if (type == "Sequence") {
-      processor.each_value("processors",
-                           [&](const Json& part, const std::string& at) { read_post_processor(part, at, result); });
+      processor.each_value("processors", [&](const Json& part, const std::string& at) {
+        read_post_processor(part, at, result);
+      });
     } else if (is_template || is_bert) {
-      if (result) processor.refuse("a second template is not supported; Transformers follows the first alone");
+      if (result)
+        processor.refuse("a second template is not supported; Transformers follows the first alone");
       result = is_template ? read_template(processor) : read_bert_template(processor);
     } else if (type == "ByteLevel") {
       processor.ignore({"add_prefix_space", "trim_offsets", "use_regex"});  // it changes offsets alone
     } else {
-      processor.refuse(fmt::format("the post-processor {} is not supported (supported: TemplateProcessing, "
-                                   "BertProcessing, RobertaProcessing, ByteLevel, Sequence)",
-                                   type));
+      processor.refuse(
+          fmt::format("the post-processor {} is not supported (supported: TemplateProcessing, "
+                      "BertProcessing, RobertaProcessing, ByteLevel, Sequence)",
+                      type));
     }
   });
 }
@@ -195,7 +193,8 @@ HfTokenizer read_tokenizer(const Json& json) {
       parts.pre_tokenizer = PreTokenizer(*stage, "pre_tokenizer");
     if (const Json* stage = file.find("decoder")) parts.decoder = Decoder(*stage, "decoder");
     std::optional<Surroundings> around;
-    if (const Json* stage = file.find("post_processor")) read_post_processor(*stage, "post_processor", around);
+    if (const Json* stage = file.find("post_processor"))
+      read_post_processor(*stage, "post_processor", around);
     if (around) parts.prefix = std::move(around->before), parts.suffix = std::move(around->after);
     const Json& model = file.at("model");
     HfTokenizer tokenizer(read_model(model, parts.pre_tokenizer.byte_level()), std::move(parts),

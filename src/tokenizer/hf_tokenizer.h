@@ -1,11 +1,11 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "core/json.h"
 #include "tokenizer/bpe_tokenizer.h"
 
 namespace primus::tokenizer {
@@ -38,14 +38,13 @@ auto in_file(const std::filesystem::path& path, Read read) {
   } catch (const UserError& error) {
     throw_user_error("{}: {}", path.string(), error.what());
   } catch (const nlohmann::json::exception& error) {
-    throw_user_error("{} does not have the expected content: {}", path.string(), error.what());
+    throw_user_error("{}: {}", path.string(), describe(error));
   }
 }
 
-nlohmann::json read_json(const std::filesystem::path& path);
-
 /// Reads what only the files beside tokenizer.json know: special tokens by name, tokens added later, and
 /// options, each honoured or refused. `include_special_tokens`: whether texts get the template's tokens.
-void read_hf_config(const std::filesystem::path& directory, bool include_special_tokens, HfTokenizer& tokenizer);
+void read_hf_config(const std::filesystem::path& directory, bool include_special_tokens,
+                    HfTokenizer& tokenizer);
 
 }  // namespace primus::tokenizer

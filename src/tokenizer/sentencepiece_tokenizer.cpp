@@ -24,8 +24,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& mode
       begin_with_bos_(begin_with_bos),
       description_(fmt::format("SentencePieceTokenizer {}", model.string())) {
   const auto status = processor_->library.LoadFromSerializedProto(read_file(model));
-  if (!status.ok())
-    throw_user_error("{} is not a SentencePiece model: {}", model.string(), status.ToString());
+  if (!status.ok()) throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
   if (begin_with_bos && !bos()) throw_user_error("{} has no begin token", model.string());
 }
 
@@ -35,7 +34,8 @@ std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text) const
   require_utf8(text);
   std::vector<int> ids;
   const auto status = processor_->library.Encode({text.data(), text.size()}, &ids);
-  if (!status.ok()) throw Error(fmt::format("SentencePiece failed: {}", status.ToString()));
+  // The library fails on what no trained model has, such as a piece without text.
+  if (!status.ok()) throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
   if (begin_with_bos_) ids.insert(ids.begin(), *bos());
   return ids;
 }
@@ -47,7 +47,7 @@ std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
   }
   std::string text;
   const auto status = processor_->library.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-  if (!status.ok()) throw Error(fmt::format("SentencePiece failed: {}", status.ToString()));
+  if (!status.ok()) throw_user_error("{} is damaged: ids cannot be decoded with it", description_);
   return text;
 }
 
