@@ -13,6 +13,17 @@ namespace {
 /// SentencePiece answers -1 for a special token that the model lacks.
 std::optional<TokenId> present(int id) { return id < 0 ? std::nullopt : std::optional<TokenId>(id); }
 
+/// Whether a call of the library succeeds. It fails by its status or, for some damaged models, by an
+/// exception.
+template <typename Call>
+bool succeeds(const Call& call) {
+  try {
+    return call().ok();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 struct SentencePieceTokenizer::Processor {
@@ -23,8 +34,9 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& mode
     : processor_(std::make_unique<Processor>()),
       begin_with_bos_(begin_with_bos),
       description_(fmt::format("SentencePieceTokenizer {}", model.string())) {
-  const auto status = processor_->library.LoadFromSerializedProto(read_file(model));
-  if (!status.ok()) throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
+  const std::string content = read_file(model);
+  if (!succeeds([&] { return processor_->library.LoadFromSerializedProto(content); }))
+    throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
   if (begin_with_bos && !bos()) throw_user_error("{} has no begin token", model.string());
 }
 
@@ -33,9 +45,8 @@ SentencePieceTokenizer::~SentencePieceTokenizer() = default;
 std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text) const {
   require_utf8(text);
   std::vector<int> ids;
-  const auto status = processor_->library.Encode({text.data(), text.size()}, &ids);
-  // The library fails on what no trained model has, such as a piece without text.
-  if (!status.ok()) throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
+  if (!succeeds([&] { return processor_->library.Encode({text.data(), text.size()}, &ids); }))
+    throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
   if (begin_with_bos_) ids.insert(ids.begin(), *bos());
   return ids;
 }
@@ -46,8 +57,9 @@ std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
       throw_user_error("token id {} is not in the vocabulary (ids 0 to {})", id, vocab_size() - 1);
   }
   std::string text;
-  const auto status = processor_->library.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-  if (!status.ok()) throw_user_error("{} is damaged: ids cannot be decoded with it", description_);
+  const std::vector<int> pieces(ids.begin(), ids.end());
+  if (!succeeds([&] { return processor_->library.Decode(pieces, &text); }))
+    throw_user_error("{} is damaged: ids cannot be decoded with it", description_);
   return text;
 }
 
