@@ -28,8 +28,11 @@ const AddedTokens::Entry* AddedTokens::longest_at(std::string_view text, std::si
 
 bool AddedTokens::stands_alone(std::string_view text, std::size_t begin, std::size_t end) const {
   std::size_t before = begin;
-  while (before > 0 && (before == begin || (static_cast<unsigned char>(text[before]) & 0xC0) == 0x80)) --before;
-  const auto is_word = [&](std::string_view character) { return !word_character_->find_all(character).empty(); };
+  while (before > 0 && (before == begin || (static_cast<unsigned char>(text[before]) & 0xC0) == 0x80))
+    --before;
+  const auto is_word = [&](std::string_view character) {
+    return !word_character_->find_all(character).empty();
+  };
   if (is_word(text.substr(before, begin - before))) return false;
   return end == text.size() || !is_word(text.substr(end, decode_utf8(text, end).size));
 }

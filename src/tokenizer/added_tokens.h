@@ -39,7 +39,19 @@ class AddedTokens {
   void add(const AddedToken& token, std::string written);
   void add(const AddedToken& token) { add(token, token.content); }
   std::vector<Match> find_all(std::string_view text) const;
-  bool empty() const { return entries_.empty(); }
+
+  /// Calls `between(segment, opens_text)` for what stands between the tokens, and `matched(id)` for each
+  /// token.
+  template <typename Between, typename Matched>
+  void cut(std::string_view text, Between between, Matched matched) const {
+    std::size_t at = 0;
+    for (const Match& match : find_all(text)) {
+      if (at < match.begin) between(text.substr(at, match.begin - at), at == 0);
+      matched(match.id);
+      at = match.end;
+    }
+    if (at < text.size()) between(text.substr(at), at == 0);
+  }
 
  private:
   struct Entry {

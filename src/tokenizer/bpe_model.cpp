@@ -65,7 +65,8 @@ BpeModel::BpeModel(Vocabulary vocabulary, const std::vector<RankedMerge>& merges
   }
   const bool lacks_bytes = std::ranges::find(byte_tokens_, Vocabulary::none) != byte_tokens_.end();
   if (options_.byte_level && options_.byte_fallback && lacks_bytes)
-    throw UserError("`byte_fallback` of a byte-level model that has no token for some bytes is not supported");
+    throw UserError(
+        "`byte_fallback` of a byte-level model that has no token for some bytes is not supported");
 }
 
 void BpeModel::encode(std::string_view word, std::vector<TokenId>& ids) const {
@@ -121,7 +122,8 @@ bool BpeModel::add_bytes(std::string_view character, std::vector<TokenId>& ids) 
 void BpeModel::require_unknown(std::string_view symbol) const {
   if (!options_.unknown)
     throw_user_error(
-        "the tokenizer has no token for \"{}\" (byte 0x{:02x}), and its model names no `unk_token` to stand for "
+        "the tokenizer has no token for \"{}\" (byte 0x{:02x}), and its model names no `unk_token` to stand "
+        "for "
         "such text",
         options_.byte_level ? "" : symbol, static_cast<unsigned char>(symbol.front()));
 }

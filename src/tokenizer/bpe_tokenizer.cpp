@@ -8,22 +8,6 @@
 
 namespace primus::tokenizer {
 
-namespace {
-
-/// Calls `between(text, opens_text)` for what stands between the tokens, and `matched(id)` for each token.
-template <typename Between, typename Matched>
-void cut_at_tokens(const AddedTokens& tokens, std::string_view text, Between between, Matched matched) {
-  std::size_t at = 0;
-  for (const AddedTokens::Match& match : tokens.find_all(text)) {
-    if (at < match.begin) between(text.substr(at, match.begin - at), at == 0);
-    matched(match.id);
-    at = match.end;
-  }
-  if (at < text.size()) between(text.substr(at), at == 0);
-}
-
-}  // namespace
-
 BpeTokenizer::BpeTokenizer(BpeModel model, Parts parts) : model_(std::move(model)), parts_(std::move(parts)) {
   TokenId end = model_.vocabulary().end();
   for (const AddedToken& token : parts_.added_tokens) {
@@ -44,9 +28,8 @@ BpeTokenizer::BpeTokenizer(BpeModel model, Parts parts) : model_(std::move(model
 std::vector<TokenId> BpeTokenizer::encode(std::string_view text) const {
   require_utf8(text);
   std::vector<TokenId> ids = parts_.prefix;
-  cut_at_tokens(
-      raw_, text,
-      [&](std::string_view segment, bool opens_text) { encode_segment(segment, opens_text, ids); },
+  raw_.cut(
+      text, [&](std::string_view segment, bool opens_text) { encode_segment(segment, opens_text, ids); },
       [&](TokenId id) { ids.push_back(id); });
   ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
   return ids;
@@ -56,9 +39,8 @@ void BpeTokenizer::encode_segment(std::string_view segment, bool at_text_start,
                                   std::vector<TokenId>& ids) const {
   std::string text(segment);
   parts_.normalizer.apply(text);
-  cut_at_tokens(
-      normalized_, text,
-      [&](std::string_view part, bool opens) { encode_words(part, opens && at_text_start, ids); },
+  normalized_.cut(
+      text, [&](std::string_view part, bool opens) { encode_words(part, opens && at_text_start, ids); },
       [&](TokenId id) { ids.push_back(id); });
 }
 

@@ -16,8 +16,8 @@
 namespace primus::tokenizer {
 
 /// A byte-pair-encoding tokenizer with the stages of Hugging Face's library: added tokens are found in the
-/// raw text, or in what lies between once it is normalized; the rest is cut into words and encoded; a template
-/// adds special tokens.
+/// raw text, or in what lies between once it is normalized; the rest is cut into words and encoded; a
+/// template adds special tokens.
 class BpeTokenizer : public Tokenizer {
  public:
   struct Parts {
@@ -74,5 +74,12 @@ std::unique_ptr<BpeTokenizer> load_gpt2(const std::filesystem::path& vocab_file,
 /// tokens included) cuts the list. `pattern` is "v1" or "v2". Throws UserError.
 std::unique_ptr<BpeTokenizer> load_tiktoken(const std::filesystem::path& path, std::string_view pattern,
                                             std::int64_t vocab_size, std::int64_t special_count);
+
+/// Whether a file is lines of base64 and rank, whatever its name.
+bool is_tiktoken_file(const std::filesystem::path& path);
+
+/// Reads the `tokenizer.model` that Meta publishes with Llama 3: tiktoken's lines, to which Llama 3's special
+/// tokens and pattern are added; `<|end_of_text|>` ends a document. Throws UserError for another vocabulary.
+std::unique_ptr<BpeTokenizer> load_llama3(const std::filesystem::path& path, bool include_special_tokens);
 
 }  // namespace primus::tokenizer

@@ -28,7 +28,10 @@ void decode_byte_level(Tokens& tokens) {
 /// The byte of a token of the form <0x41>, or -1.
 int fallback_byte(std::string_view text) {
   const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
   };
   if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return -1;
   const int high = digit(text[3]), low = digit(text[4]);
@@ -95,9 +98,10 @@ void Decoder::add(const nlohmann::json& description, const std::string& path) {
         }
       });
     } else {
-      section.refuse(fmt::format("the decoder {} is not supported (supported: ByteLevel, Metaspace, Replace, "
-                                 "ByteFallback, Fuse, Strip, Sequence)",
-                                 type));
+      section.refuse(
+          fmt::format("the decoder {} is not supported (supported: ByteLevel, Metaspace, Replace, "
+                      "ByteFallback, Fuse, Strip, Sequence)",
+                      type));
     }
   });
 }

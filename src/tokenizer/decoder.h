@@ -7,9 +7,9 @@
 
 namespace primus::tokenizer {
 
-/// The `decoder` of a Hugging Face tokenizer.json: makes text of tokens. Known: ByteLevel, Metaspace, Replace,
-/// ByteFallback, Fuse, Strip, and Sequences of these; without a decoder tokens are joined by spaces. Bytes
-/// that are no UTF-8 stay as they are, where the reference writes U+FFFD.
+/// The `decoder` of a Hugging Face tokenizer.json: makes text of tokens. Known: ByteLevel, Metaspace,
+/// Replace, ByteFallback, Fuse, Strip, and Sequences of these; without a decoder tokens are joined by spaces.
+/// Bytes that are no UTF-8 stay as they are, where the reference writes U+FFFD.
 class Decoder {
  public:
   Decoder() = default;

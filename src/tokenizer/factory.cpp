@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/hf_tokenizer.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 #include "tokenizer/simple_tokenizers.h"
 #include "tokenizer/tokenizer.h"
@@ -58,8 +59,8 @@ fs::path find_model(const Options& options) {
   throw_user_error("tokenizer_model {} does not exist", options.model);
 }
 
-/// The SentencePiece file that `model` is, or that it holds when it holds no tokenizer.json.
-fs::path sentencepiece_file(const fs::path& model) {
+/// The tokenizer.model that `model` is, or that it holds when it holds no tokenizer.json.
+fs::path model_file(const fs::path& model) {
   if (model.extension() == ".model") return model;
   const fs::path inside = model / "tokenizer.model";
   return fs::exists(inside) && !fs::exists(model / "tokenizer.json") ? inside : fs::path();
@@ -67,16 +68,21 @@ fs::path sentencepiece_file(const fs::path& model) {
 
 Made make_huggingface(const Options& options) {
   const fs::path model = find_model(options);
-  const fs::path sentencepiece = sentencepiece_file(model);
-  if (!sentencepiece.empty())
-    return std::make_unique<SentencePieceTokenizer>(sentencepiece, options.include_special_tokens);
-  return load_huggingface(model, options.include_special_tokens);
+  const fs::path file = model_file(model);
+  if (file.empty()) return load_huggingface(model, options.include_special_tokens);
+  if (is_tiktoken_file(file)) return load_llama3(file, options.include_special_tokens);
+  return std::make_unique<SentencePieceTokenizer>(
+      file, read_sentencepiece_config(file.parent_path(), options.include_special_tokens));
 }
 
 Made make_sentencepiece(const Options& options) {
   const fs::path model = find_model(options);
-  return std::make_unique<SentencePieceTokenizer>(fs::is_directory(model) ? model / "tokenizer.model" : model,
-                                                  false);
+  const fs::path file = fs::is_directory(model) ? model / "tokenizer.model" : model;
+  if (is_tiktoken_file(file))
+    throw_user_error(
+        "{} is a tiktoken vocabulary, not a SentencePiece model: use Llama3Tokenizer or TikTokenizer",
+        file.string());
+  return std::make_unique<SentencePieceTokenizer>(file, SentencePieceOptions{});
 }
 
 Made make_gpt2(const Options& options) {

@@ -12,8 +12,8 @@ using Json = nlohmann::json;
 
 namespace {
 
-/// What a class of Transformers takes for granted when tokenizer_config.json does not say it. Versions 4 and 5
-/// differ in whether `add_bos_token` and its like change what tokenizer.json says; see docs/tokenizers.md.
+/// What a class of Transformers takes for granted when tokenizer_config.json does not say it. Versions 4 and
+/// 5 differ in whether `add_bos_token` and its like change what tokenizer.json says; see docs/tokenizers.md.
 struct TokenizerClass {
   std::string_view name;
   const char *bos = nullptr, *eos = nullptr, *unk = nullptr, *pad = nullptr;
@@ -67,122 +67,144 @@ AddedToken read_token(const Json& value, std::string_view key) {
           .strip_right = flag_of(value, "rstrip", false)};
 }
 
-class ConfigReader {
+/// tokenizer_config.json, with what its class takes for granted.
+class Config {
  public:
-  ConfigReader(Json config, HfTokenizer& tokenizer)
-      : config_(std::move(config)), tokenizer_(tokenizer), class_(find_class(text("tokenizer_class"))) {}
+  explicit Config(Json config)
+      : json(std::move(config)), tokenizer_class(find_class(text("tokenizer_class"))) {}
 
-  void run(const Json& special_tokens_map, const Json& added_tokens, bool include_special_tokens) {
-    refuse_code();
-    if (const Json* decoder = find("added_tokens_decoder")) {
-      add_numbered(*decoder);
-    } else {
-      config_.update(special_tokens_map);
-      add_from_older_file(added_tokens);
-    }
-    for (const char* name : named_tokens) add_named(name);
-    for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) add_extra(name);
-    refuse_other_tokens();
-    set_special_ids();
-    tokenizer_.parts.split_special_tokens = flag_of(config_, "split_special_tokens", false);
-    if (include_special_tokens) {
-      require_template("add_bos_token", class_.adds_bos, tokenizer_.parts.bos, tokenizer_.parts.prefix, "before");
-      require_template("add_eos_token", class_.adds_eos, tokenizer_.parts.eos, tokenizer_.parts.suffix, "after");
-    }
-    require_prefix_space();
-  }
+  Json json;
+  TokenizerClass tokenizer_class;
 
- private:
   const Json* find(const char* key) const {
-    const auto found = config_.find(key);
-    return found == config_.end() || found->is_null() ? nullptr : &*found;
+    const auto found = json.find(key);
+    return found == json.end() || found->is_null() ? nullptr : &*found;
   }
   std::string text(const char* key) const {
     const Json* value = find(key);
     return value == nullptr ? "" : text_of(*value, key);
   }
-
-  /// Options that only Transformers' own code can follow.
-  void refuse_code() const {
-    const Json* map = find("auto_map");
-    if (map != nullptr && (map->is_array() || map->contains("AutoTokenizer")))
-      throw UserError(
-          "`auto_map` names Python code that makes the tokenizer, which is not run here; remove it when "
-          "tokenizer.json alone gives the same ids");
-    for (const char* key : {"from_slow", "fix_mistral_regex"}) {
-      if (flag_of(config_, key, false)) throw_user_error("`{}`: true is not supported", key);
-    }
+  std::optional<bool> flag(const char* key, std::optional<bool> by_class) const {
+    return find(key) == nullptr ? by_class : flag_of(json, key, false);
   }
 
-  void add_numbered(const Json& decoder) {
-    if (!decoder.is_object()) throw UserError("`added_tokens_decoder` must be an object of ids and tokens");
+  /// The text of a named special token: the file's, or its class's own.
+  std::optional<AddedToken> named(std::string_view name) const {
+    const auto found = json.find(name);
+    if (found != json.end() && found->is_null()) return std::nullopt;
+    if (found != json.end()) return read_token(*found, name);
+    const char* content = name == "bos_token"   ? tokenizer_class.bos
+                          : name == "eos_token" ? tokenizer_class.eos
+                          : name == "unk_token" ? tokenizer_class.unk
+                          : name == "pad_token" ? tokenizer_class.pad
+                                                : nullptr;
+    if (content == nullptr) return std::nullopt;
+    return AddedToken{.content = content, .special = true};
+  }
+
+  /// Tokens without a name.
+  std::vector<AddedToken> extra() const {
+    std::vector<AddedToken> result;
+    for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+      const Json* tokens = find(key);
+      if (tokens == nullptr) continue;
+      if (!tokens->is_array() && !tokens->is_object()) throw_user_error("`{}` must be a list of tokens", key);
+      for (const Json& token : *tokens) result.push_back(read_token(token, key));
+    }
+    return result;
+  }
+
+  /// The entries of `added_tokens_decoder`, by id.
+  std::vector<std::pair<std::int64_t, AddedToken>> numbered() const {
     std::vector<std::pair<std::int64_t, AddedToken>> tokens;
-    for (const auto& [id, token] : decoder.items()) {
+    const Json* decoder = find("added_tokens_decoder");
+    if (decoder == nullptr) return tokens;
+    if (!decoder->is_object()) throw UserError("`added_tokens_decoder` must be an object of ids and tokens");
+    for (const auto& [id, token] : decoder->items()) {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos)
         throw_user_error("\"{}\" in `added_tokens_decoder` is no id", id);
       tokens.emplace_back(std::stol(id), read_token(token, "added_tokens_decoder." + id));
     }
     std::ranges::sort(tokens, {}, [](const auto& entry) { return entry.first; });
-    for (auto& [id, token] : tokens) tokenizer_.add(std::move(token), id);
+    return tokens;
   }
 
+  /// Refuses options that only Transformers' own code can follow.
+  void refuse_code() const {
+    const Json* map = find("auto_map");
+    if (map != nullptr && (map->is_array() || map->contains("AutoTokenizer")))
+      throw UserError(
+          "`auto_map` names Python code that makes the tokenizer, which is not run here; remove it when the "
+          "files alone give the same ids");
+    for (const char* key : {"from_slow", "fix_mistral_regex"}) {
+      if (flag(key, false) == true) throw_user_error("`{}`: true is not supported", key);
+    }
+  }
+};
+
+class ConfigReader {
+ public:
+  ConfigReader(Json config, HfTokenizer& tokenizer)
+      : config_(std::move(config)), class_(config_.tokenizer_class), tokenizer_(tokenizer) {}
+
+  void run(const Json& special_tokens_map, const Json& added_tokens, bool include_special_tokens) {
+    config_.refuse_code();
+    if (config_.find("added_tokens_decoder") != nullptr) {
+      for (auto& [id, token] : config_.numbered()) tokenizer_.add(std::move(token), id);
+    } else {
+      config_.json.update(special_tokens_map);
+      add_from_older_file(added_tokens);
+    }
+    for (const char* name : named_tokens) {
+      if (auto token = config_.named(name)) tokenizer_.add_special(std::move(*token));
+    }
+    for (AddedToken& token : config_.extra()) tokenizer_.add_special(std::move(token));
+    refuse_other_tokens();
+    set_special_ids();
+    tokenizer_.parts.split_special_tokens = *config_.flag("split_special_tokens", false);
+    if (include_special_tokens) {
+      require_template("add_bos_token", class_.adds_bos, tokenizer_.parts.bos, tokenizer_.parts.prefix,
+                       "before");
+      require_template("add_eos_token", class_.adds_eos, tokenizer_.parts.eos, tokenizer_.parts.suffix,
+                       "after");
+    }
+    require_prefix_space();
+  }
+
+ private:
   /// added_tokens.json: texts and ids. Those that have a name are special.
   void add_from_older_file(const Json& added) {
     std::vector<std::pair<std::int64_t, std::string>> tokens;
     for (const auto& [content, id] : added.items()) {
-      if (!id.is_number_integer()) throw_user_error("added_tokens.json: the id of \"{}\" is no number", content);
-      if (!tokenizer_.is_added(content)) tokens.emplace_back(id.get<std::int64_t>(), content);
+      if (!id.is_number_integer())
+        throw_user_error("added_tokens.json: the id of \"{}\" is no number", content);
+      if (!tokenizer_.is_added(content)) {
+        tokens.emplace_back(id.get<std::int64_t>(), content);
+      } else if (id != *tokenizer_.find(content)) {
+        throw_user_error("added_tokens.json gives \"{}\" the id {}, tokenizer.json {}; make them agree",
+                         content, id.dump(), *tokenizer_.find(content));
+      }
     }
     std::ranges::sort(tokens);
     for (const auto& [id, content] : tokens) {
       const bool special = std::ranges::any_of(named_tokens, [&](const char* name) {
-        const Json* value = find(name);
+        const Json* value = config_.find(name);
         return value != nullptr && read_token(*value, name).content == content;
       });
       tokenizer_.add({.content = content, .id = 0, .special = special, .normalized = !special}, id);
     }
   }
 
-  void add_special(AddedToken token) {
-    if (tokenizer_.is_added(token.content)) return;
-    token.special = true;
-    tokenizer_.add(std::move(token), std::nullopt);
-  }
-
-  /// The text of a named special token: the file's, or its class's own.
-  std::optional<AddedToken> named(std::string_view name) const {
-    const auto found = config_.find(name);
-    if (found != config_.end() && found->is_null()) return std::nullopt;
-    if (found != config_.end()) return read_token(*found, name);
-    const char* content = name == "bos_token"   ? class_.bos
-                          : name == "eos_token" ? class_.eos
-                          : name == "unk_token" ? class_.unk
-                          : name == "pad_token" ? class_.pad
-                                                : nullptr;
-    if (content == nullptr) return std::nullopt;
-    return AddedToken{.content = content, .special = true};
-  }
-
-  void add_named(const char* name) {
-    if (auto token = named(name)) add_special(std::move(*token));
-  }
-
-  void add_extra(const char* name) {
-    const Json* tokens = find(name);
-    if (tokens == nullptr) return;
-    if (!tokens->is_array() && !tokens->is_object()) throw_user_error("`{}` must be a list of tokens", name);
-    for (const Json& token : *tokens) add_special(read_token(token, name));
-  }
-
   /// Other keys that end in `_token` name tokens to Transformers 5, and nothing to version 4.
   void refuse_other_tokens() const {
-    for (const auto& [key, value] : config_.items()) {
+    for (const auto& [key, value] : config_.json.items()) {
       const bool is_token = key.ends_with("_token") && (value.is_string() || value.is_object());
       if (!is_token || std::ranges::find(named_tokens, key) != std::end(named_tokens)) continue;
       const std::string content = read_token(value, key).content;
       if (!tokenizer_.is_added(content))
         throw_user_error(
-            "`{}` names \"{}\", which is not among the added tokens: some versions of Transformers add it and "
+            "`{}` names \"{}\", which is not among the added tokens: some versions of Transformers add it "
+            "and "
             "some do not; list it in `additional_special_tokens` or remove the key",
             key, content);
     }
@@ -190,8 +212,8 @@ class ConfigReader {
 
   void set_special_ids() {
     const auto id = [&](const char* name, const char* otherwise) {
-      auto token = named(name);
-      if (!token && otherwise != nullptr) token = named(otherwise);
+      auto token = config_.named(name);
+      if (!token && otherwise != nullptr) token = config_.named(otherwise);
       return token ? tokenizer_.find(token->content) : std::nullopt;
     };
     // Where a tokenizer has no begin or end token, Megatron takes BERT's.
@@ -203,35 +225,35 @@ class ConfigReader {
   /// Refuses a tokenizer whose two files differ in whether a text gets a begin, or end, token.
   void require_template(const char* key, std::optional<bool> by_class, std::optional<TokenId> token,
                         const std::vector<TokenId>& given, const char* place) const {
-    const bool is_set = find(key) != nullptr;
-    if (!is_set && !by_class) return;
-    const bool wanted = is_set ? flag_of(config_, key, false) : *by_class;
-    if (wanted && !token) throw_user_error("`{}` is true, but no such token is named", key);
-    if (given == (wanted ? std::vector<TokenId>{*token} : std::vector<TokenId>{})) return;
+    const bool is_set = config_.find(key) != nullptr;
+    const auto wanted = config_.flag(key, by_class);
+    if (!wanted) return;
+    if (*wanted && !token) throw_user_error("`{}` is true, but no such token is named", key);
+    if (given == (*wanted ? std::vector<TokenId>{*token} : std::vector<TokenId>{})) return;
     throw_user_error(
         "`{}` is {}{}, but the post_processor of tokenizer.json puts {} {} a text: versions of Transformers "
         "differ in which of the two holds; make them agree",
-        key, wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
+        key, *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given.empty() ? "nothing" : fmt::format("the ids [{}]", fmt::join(given, ", ")), place);
   }
 
   void require_prefix_space() const {
-    const bool is_set = find("add_prefix_space") != nullptr;
-    if (!is_set && !class_.adds_prefix_space) return;
-    const bool wanted = is_set ? flag_of(config_, "add_prefix_space", false) : *class_.adds_prefix_space;
+    const bool is_set = config_.find("add_prefix_space") != nullptr;
+    const auto wanted = config_.flag("add_prefix_space", class_.adds_prefix_space);
     const BpeTokenizer::Parts& parts = tokenizer_.parts;
     const bool given = parts.pre_tokenizer.adds_prefix() || parts.normalizer.prepends();
-    if (given == wanted) return;
+    if (!wanted || given == *wanted) return;
     throw_user_error(
-        "`add_prefix_space` is {}{}, but tokenizer.json {} one: versions of Transformers differ in which of the "
+        "`add_prefix_space` is {}{}, but tokenizer.json {} one: versions of Transformers differ in which of "
+        "the "
         "two holds; make them agree",
-        wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
+        *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given ? "adds" : "does not add");
   }
 
-  Json config_;
-  HfTokenizer& tokenizer_;
+  Config config_;
   TokenizerClass class_;
+  HfTokenizer& tokenizer_;
 };
 
 /// The object that a file holds; an empty one when there is no file.
@@ -249,6 +271,46 @@ void read_hf_config(const fs::path& directory, bool include_special_tokens, HfTo
   const Json config = read_object(file), map = read_object(directory / "special_tokens_map.json"),
              added = read_object(directory / "added_tokens.json");
   in_file(file, [&] { ConfigReader(config, tokenizer).run(map, added, include_special_tokens); });
+}
+
+SentencePieceOptions read_sentencepiece_config(const fs::path& directory, bool include_special_tokens) {
+  const fs::path file = directory / "tokenizer_config.json";
+  Json json = read_object(file);
+  // A model that comes alone is Llama 2's, whose pieces between the special ones are SentencePiece's own.
+  json.emplace("tokenizer_class", "LlamaTokenizer");
+  return in_file(file, [&] {
+    const Config config(std::move(json));
+    config.refuse_code();
+    if (!config.tokenizer_class.adds_bos)
+      throw_user_error("the tokenizer_class {} is not supported without a tokenizer.json",
+                       config.text("tokenizer_class"));
+    if (config.flag("legacy", true) == false || config.flag("add_prefix_space", true) == false)
+      throw UserError(
+          "`legacy`: false and `add_prefix_space`: false are not supported with a SentencePiece model; "
+          "convert it "
+          "to a tokenizer.json");
+    const Json* model_arguments = config.find("sp_model_kwargs");
+    if (model_arguments != nullptr && !model_arguments->empty())
+      throw UserError("`sp_model_kwargs` is not supported");
+    SentencePieceOptions options;
+    options.begin_with_bos =
+        include_special_tokens && *config.flag("add_bos_token", config.tokenizer_class.adds_bos);
+    options.end_with_eos =
+        include_special_tokens && *config.flag("add_eos_token", config.tokenizer_class.adds_eos);
+    const auto name = [&](const char* key, std::optional<std::string>& content) {
+      if (config.find(key) != nullptr) content = config.named(key)->content;
+    };
+    name("bos_token", options.bos);
+    name("eos_token", options.eos);
+    name("pad_token", options.pad);
+    options.find_special_pieces = true;
+    for (const char* key : named_tokens) {
+      if (config.find(key) != nullptr) options.special_pieces.push_back({config.named(key)->content});
+    }
+    for (const auto& [id, token] : config.numbered()) options.special_pieces.push_back({token.content, id});
+    for (const AddedToken& token : config.extra()) options.special_pieces.push_back({token.content});
+    return options;
+  });
 }
 
 }  // namespace primus::tokenizer

@@ -14,15 +14,15 @@ namespace primus::tokenizer {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-std::optional<TokenId> HfTokenizer::find(std::string_view content) const {
-  const auto added = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
-  if (added != parts.added_tokens.end()) return added->id;
-  const auto found = vocabulary_.find(content);
-  return found == vocabulary_.end() ? std::nullopt : std::optional(found->get<TokenId>());
+const AddedToken* HfTokenizer::find_added(std::string_view content) const {
+  const auto found = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
+  return found == parts.added_tokens.end() ? nullptr : &*found;
 }
 
-bool HfTokenizer::is_added(std::string_view content) const {
-  return std::ranges::find(parts.added_tokens, content, &AddedToken::content) != parts.added_tokens.end();
+std::optional<TokenId> HfTokenizer::find(std::string_view content) const {
+  if (const AddedToken* added = find_added(content)) return added->id;
+  const auto found = vocabulary_.find(content);
+  return found == vocabulary_.end() ? std::nullopt : std::optional(found->get<TokenId>());
 }
 
 void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
@@ -35,12 +35,14 @@ void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
         "the token \"{}\" has the id {} here, but Transformers gives it {}: the model's own id, or the next "
         "free one; write that id",
         token.content, *claimed, token.id);
-  const auto there = std::ranges::find(parts.added_tokens, token.content, &AddedToken::content);
-  if (there != parts.added_tokens.end()) {
-    *there = std::move(token);
-  } else {
-    parts.added_tokens.push_back(std::move(token));
-  }
+  std::erase_if(parts.added_tokens, [&](const AddedToken& added) { return added.id == token.id; });
+  parts.added_tokens.push_back(std::move(token));
+}
+
+void HfTokenizer::add_special(AddedToken token) {
+  if (const AddedToken* added = find_added(token.content)) token = *added;
+  token.special = true;
+  add(std::move(token), std::nullopt);
 }
 
 namespace {
@@ -205,6 +207,18 @@ HfTokenizer read_tokenizer(const Json& json) {
   });
 }
 
+/// Refuses a template with ids that no token has.
+void require_ids(const HfTokenizer& tokenizer) {
+  for (const auto* ids : {&tokenizer.parts.prefix, &tokenizer.parts.suffix}) {
+    for (const TokenId id : *ids) {
+      const bool is_added = std::ranges::find(tokenizer.parts.added_tokens, id, &AddedToken::id) !=
+                            tokenizer.parts.added_tokens.end();
+      if (!is_added && !tokenizer.model.vocabulary().contains(id))
+        throw_user_error("`post_processor` adds the id {}, which no token has", id);
+    }
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<BpeTokenizer> load_huggingface(const fs::path& path, bool include_special_tokens) {
@@ -213,6 +227,7 @@ std::unique_ptr<BpeTokenizer> load_huggingface(const fs::path& path, bool includ
   HfTokenizer tokenizer = in_file(file, [&] { return read_tokenizer(json); });
   if (!include_special_tokens) tokenizer.parts.prefix = tokenizer.parts.suffix = {};
   read_hf_config(file.parent_path(), include_special_tokens, tokenizer);
+  in_file(file, [&] { require_ids(tokenizer); });
   tokenizer.parts.description = fmt::format("HuggingFaceTokenizer {}", file.string());
   return std::make_unique<BpeTokenizer>(std::move(tokenizer.model), std::move(tokenizer.parts));
 }

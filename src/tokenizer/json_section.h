@@ -42,7 +42,8 @@ class JsonSection {
   /// Calls `read(section)` for each object of the list under `key`.
   template <typename Read>
   void each(const char* key, Read&& read) {
-    each_value(key, [&](const Json& json, std::string path) { JsonSection::read(json, std::move(path), read); });
+    each_value(key,
+               [&](const Json& json, std::string path) { JsonSection::read(json, std::move(path), read); });
   }
 
   /// The value of a key; null and absent are the same. UserError from `at` and the typed readers when it is

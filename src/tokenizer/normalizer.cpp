@@ -158,9 +158,10 @@ void Normalizer::add(const nlohmann::json& description, const std::string& path)
         if (!text.empty()) text.insert(0, prefix);
       });
     } else {
-      section.refuse(fmt::format("the normalizer {} is not supported (supported: NFC, NFD, NFKC, NFKD, "
-                                 "Lowercase, Strip, StripAccents, Prepend, Replace, ByteLevel, Sequence)",
-                                 type));
+      section.refuse(
+          fmt::format("the normalizer {} is not supported (supported: NFC, NFD, NFKC, NFKD, "
+                      "Lowercase, Strip, StripAccents, Prepend, Replace, ByteLevel, Sequence)",
+                      type));
     }
   });
 }

@@ -142,12 +142,14 @@ void PreTokenizer::add(const nlohmann::json& description, const std::string& pat
     } else if (type == "CharDelimiterSplit") {
       steps_.push_back(Cut(SplitPattern::literal(section.text("delimiter")), "Removed", false));
     } else if (type == "FixedLength") {
-      add_cut(fmt::format("(?m:.{{1,{}}})", std::max<std::int64_t>(section.integer("length"), 1)), "Isolated");
+      add_cut(fmt::format("(?m:.{{1,{}}})", std::max<std::int64_t>(section.integer("length"), 1)),
+              "Isolated");
     } else {
-      section.refuse(fmt::format("the pre-tokenizer {} is not supported (supported: ByteLevel, Split, Digits, "
-                                 "Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit, FixedLength, "
-                                 "Metaspace, Sequence)",
-                                 type));
+      section.refuse(
+          fmt::format("the pre-tokenizer {} is not supported (supported: ByteLevel, Split, Digits, "
+                      "Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit, FixedLength, "
+                      "Metaspace, Sequence)",
+                      type));
     }
   });
 }
@@ -159,7 +161,8 @@ void PreTokenizer::add_split(JsonSection& section) {
     const bool is_regex = pattern.find("Regex") != nullptr;
     const std::string expression = pattern.text(is_regex ? "Regex" : "String");
     if (expression.empty()) pattern.refuse("an empty pattern is not supported");
-    steps_.push_back(Cut(is_regex ? SplitPattern(expression) : SplitPattern::literal(expression), behavior, invert));
+    steps_.push_back(
+        Cut(is_regex ? SplitPattern(expression) : SplitPattern::literal(expression), behavior, invert));
   });
 }
 

@@ -24,18 +24,12 @@ struct Named {
 
 /// The classes [:name:], which mean Unicode's.
 constexpr Named posix_classes[] = {
-    {"alpha", R"(\p{Alphabetic})"},
-    {"alnum", R"(\p{Alphabetic}\p{Nd})"},
-    {"ascii", R"(\x{0}-\x{7f})"},
-    {"blank", R"(\p{Zs}\t)"},
-    {"cntrl", R"(\p{Cc})"},
-    {"digit", R"(\p{Nd})"},
-    {"lower", R"(\p{Lowercase})"},
-    {"punct", R"(\p{P}\p{S})"},
-    {"space", space_items},
-    {"upper", R"(\p{Uppercase})"},
-    {"word", bracket_word_items},
-    {"xdigit", "0-9A-Fa-f"},
+    {"alpha", R"(\p{Alphabetic})"}, {"alnum", R"(\p{Alphabetic}\p{Nd})"},
+    {"ascii", R"(\x{0}-\x{7f})"},   {"blank", R"(\p{Zs}\t)"},
+    {"cntrl", R"(\p{Cc})"},         {"digit", R"(\p{Nd})"},
+    {"lower", R"(\p{Lowercase})"},  {"punct", R"(\p{P}\p{S})"},
+    {"space", space_items},         {"upper", R"(\p{Uppercase})"},
+    {"word", bracket_word_items},   {"xdigit", "0-9A-Fa-f"},
 };
 
 /// Names after \p that PCRE2 does not know, or knows otherwise.
@@ -115,7 +109,8 @@ CharacterClass read_property(PatternReader& reader, bool negated) {
     name.erase(0, 1);
   }
   if (const Named* known = find_named(properties, name)) return {std::string(known->items), {}, negated};
-  const bool is_plain = !name.empty() && std::ranges::all_of(name, [](char c) { return std::isalnum(c) != 0; });
+  const bool is_plain =
+      !name.empty() && std::ranges::all_of(name, [](char c) { return std::isalnum(c) != 0; });
   // A script's bare name would be its Script_Extensions to PCRE2.
   for (const char* form : {"\\p{{sc:{}}}", "\\p{{{}}}"}) {
     const std::string items = fmt::format(fmt::runtime(form), name);
@@ -128,7 +123,8 @@ CharacterClass read_property(PatternReader& reader, bool negated) {
 char32_t read_hex(PatternReader& reader, std::size_t least, std::size_t most) {
   char32_t value = 0;
   std::size_t count = 0;
-  for (; count < most && std::isxdigit(static_cast<unsigned char>(reader.peek())) != 0; ++count, ++reader.at) {
+  for (; count < most && std::isxdigit(static_cast<unsigned char>(reader.peek())) != 0;
+       ++count, ++reader.at) {
     const char c = reader.peek();
     value = value * 16 + static_cast<char32_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
   }
@@ -264,10 +260,14 @@ std::optional<Escape> read_escape(PatternReader& reader, bool in_brackets) {
   if (std::string_view("sSdDwWhHxu").find(letter) != std::string_view::npos && letter != '\0') {
     ++reader.at;
     switch (letter) {
-      case 's': case 'S': return named(space_items, letter == 'S');
-      case 'd': case 'D': return named(R"(\p{Nd})", letter == 'D');
-      case 'w': case 'W': return named(in_brackets ? bracket_word_items : oniguruma_word_items, letter == 'W');
-      case 'h': case 'H': return named("0-9A-Fa-f", letter == 'H');
+      case 's':
+      case 'S': return named(space_items, letter == 'S');
+      case 'd':
+      case 'D': return named(R"(\p{Nd})", letter == 'D');
+      case 'w':
+      case 'W': return named(in_brackets ? bracket_word_items : oniguruma_word_items, letter == 'W');
+      case 'h':
+      case 'H': return named("0-9A-Fa-f", letter == 'H');
       case 'x': return Escape{std::nullopt, read_x(reader)};
       default: return Escape{std::nullopt, read_hex(reader, 4, 4)};
     }

@@ -7,8 +7,8 @@
 
 namespace primus::tokenizer {
 
-/// Something that matches one character, in PCRE2's syntax: items of a bracket, and matchers that cannot stand
-/// in one.
+/// Something that matches one character, in PCRE2's syntax: items of a bracket, and matchers that cannot
+/// stand in one.
 struct CharacterClass {
   std::string items;
   std::vector<std::string> others;
@@ -52,8 +52,8 @@ CharacterClass read_class(PatternReader& reader);
 /// A code point in PCRE2's syntax, inside and outside of brackets.
 std::string spell(char32_t code_point);
 
-/// What Oniguruma's `\w` matches, as items of a bracket: Latin-1's superscript digits and fractions too, though
-/// not in brackets.
+/// What Oniguruma's `\w` matches, as items of a bracket: Latin-1's superscript digits and fractions too,
+/// though not in brackets.
 inline constexpr std::string_view oniguruma_word_items =
     R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 

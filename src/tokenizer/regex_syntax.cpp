@@ -97,7 +97,9 @@ class Translator {
     if (!reader_.done()) ++reader_.at;
     const std::string word = fmt::format("[{}]", oniguruma_word_items);
     switch (letter) {
-      case 'A': case 'z': case 'Z': out_ += {'\\', letter}; break;
+      case 'A':
+      case 'z':
+      case 'Z': out_ += {'\\', letter}; break;
       case 'b': out_ += fmt::format("(?:(?<={0})(?!{0})|(?<!{0})(?={0}))", word); break;
       case 'B': out_ += fmt::format("(?:(?<={0})(?={0})|(?<!{0})(?!{0}))", word); break;
       case 'N': out_ += R"([^\n])"; break;
@@ -130,7 +132,8 @@ class Translator {
   std::string_view name() {
     while (!reader_.take(">")) {
       const char letter = reader_.take_character().front();
-      if (std::isalnum(static_cast<unsigned char>(letter)) == 0 && letter != '_') reader_.refuse("the group (?<");
+      if (std::isalnum(static_cast<unsigned char>(letter)) == 0 && letter != '_')
+        reader_.refuse("the group (?<");
     }
     return ":";
   }

@@ -30,25 +30,67 @@ struct SentencePieceTokenizer::Processor {
   sentencepiece::SentencePieceProcessor library;
 };
 
-SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& model, bool begin_with_bos)
+SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& model,
+                                               const SentencePieceOptions& options)
     : processor_(std::make_unique<Processor>()),
-      begin_with_bos_(begin_with_bos),
-      description_(fmt::format("SentencePieceTokenizer {}", model.string())) {
+      description_(fmt::format("SentencePieceTokenizer {}", model.string())),
+      begin_with_bos_(options.begin_with_bos),
+      end_with_eos_(options.end_with_eos) {
   const std::string content = read_file(model);
   if (!succeeds([&] { return processor_->library.LoadFromSerializedProto(content); }))
     throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
-  if (begin_with_bos && !bos()) throw_user_error("{} has no begin token", model.string());
+  const auto named = [&](const std::optional<std::string>& name, int own) {
+    return name ? std::optional(require_piece(*name)) : present(own);
+  };
+  bos_ = named(options.bos, processor_->library.bos_id());
+  eos_ = named(options.eos, processor_->library.eos_id());
+  pad_ = named(options.pad, processor_->library.pad_id());
+  if (begin_with_bos_ && !bos_) throw_user_error("{} has no begin token", model.string());
+  if (end_with_eos_ && !eos_) throw_user_error("{} has no end token", model.string());
+  if (options.find_special_pieces) find_special_pieces(options.special_pieces);
+}
+
+void SentencePieceTokenizer::find_special_pieces(const std::vector<SentencePieceOptions::Piece>& more) {
+  const auto& library = processor_->library;
+  for (const int id : {library.unk_id(), library.bos_id(), library.eos_id(), library.pad_id()}) {
+    if (id >= 0) special_pieces_.add({.content = library.IdToPiece(id), .id = id});
+  }
+  for (const auto& [text, claimed] : more) {
+    const TokenId id = require_piece(text);
+    if (claimed && *claimed != id)
+      throw_user_error("the token \"{}\" has the id {} in tokenizer_config.json, but {} in {}", text,
+                       *claimed, id, description_);
+    special_pieces_.add({.content = text, .id = id});
+  }
+}
+
+TokenId SentencePieceTokenizer::require_piece(const std::string& text) const {
+  const TokenId id = processor_->library.PieceToId(text);
+  if (id < 0 || processor_->library.IdToPiece(id) != text)
+    throw_user_error(
+        "the token \"{}\" is not in {}; convert the model to a tokenizer.json, which can have it", text,
+        description_);
+  return id;
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
 
 std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text) const {
   require_utf8(text);
-  std::vector<int> ids;
-  if (!succeeds([&] { return processor_->library.Encode({text.data(), text.size()}, &ids); }))
-    throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
-  if (begin_with_bos_) ids.insert(ids.begin(), *bos());
+  std::vector<TokenId> ids;
+  if (begin_with_bos_) ids.push_back(*bos_);
+  special_pieces_.cut(
+      text, [&](std::string_view segment, bool) { encode_segment(segment, ids); },
+      [&](TokenId id) { ids.push_back(id); });
+  if (end_with_eos_) ids.push_back(*eos_);
   return ids;
+}
+
+void SentencePieceTokenizer::encode_segment(std::string_view segment, std::vector<TokenId>& ids) const {
+  std::vector<int> found;
+  if (!succeeds([&] { return processor_->library.Encode({segment.data(), segment.size()}, &found); }))
+    throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
+  ids.insert(ids.end(), found.begin(), found.end());
 }
 
 std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
@@ -64,8 +106,5 @@ std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
 }
 
 std::int64_t SentencePieceTokenizer::vocab_size() const { return processor_->library.GetPieceSize(); }
-std::optional<TokenId> SentencePieceTokenizer::eod() const { return present(processor_->library.eos_id()); }
-std::optional<TokenId> SentencePieceTokenizer::bos() const { return present(processor_->library.bos_id()); }
-std::optional<TokenId> SentencePieceTokenizer::pad() const { return present(processor_->library.pad_id()); }
 
 }  // namespace primus::tokenizer

@@ -1,4 +1,5 @@
 // Reading the vocabulary of a TikTokenizer.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -21,18 +22,23 @@ constexpr std::string_view pattern_v2 =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
     R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+constexpr std::string_view pattern_llama3 =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|)"
+    R"(\s+(?!\S)|\s+)";
+
 constexpr const char* named_special_tokens[] = {"<unk>", "<s>", "</s>", "<mask>", "<pad>", "<cls>", "<sep>"};
 constexpr std::int64_t named_count = std::size(named_special_tokens);
 constexpr TokenId bos_id = 1, eos_id = 2, pad_id = 4;
 
+constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 std::string decode_base64(std::string_view text) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   unsigned bits = 0;
   int bit_count = 0;
   while (text.ends_with('=')) text.remove_suffix(1);
   for (const char c : text) {
-    const std::size_t digit = digits.find(c);
+    const std::size_t digit = base64_digits.find(c);
     if (digit == std::string_view::npos) throw_user_error("\"{}\" is not base64", text);
     bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xFFFFFF;
     bit_count += 6;
@@ -105,7 +111,65 @@ std::string_view pattern_named(std::string_view name) {
   throw_user_error("tiktoken_pattern must be v1 or v2, not \"{}\"", name);
 }
 
+/// A tokenizer of `pieces`, whose ids count up from `first_id`, with the special tokens in `parts`.
+std::unique_ptr<BpeTokenizer> assemble(const std::vector<std::string>& pieces, std::int64_t first_id,
+                                       std::string_view pattern, BpeTokenizer::Parts parts) {
+  parts.pre_tokenizer = PreTokenizer::tiktoken(pattern);
+  parts.decoder = Decoder::byte_level();
+  Vocabulary vocabulary;
+  for (std::size_t rank = 0; rank < pieces.size(); ++rank)
+    vocabulary.add(pieces[rank], static_cast<TokenId>(first_id + static_cast<std::int64_t>(rank)));
+  const auto merges = merges_of(pieces, vocabulary);
+  BpeModel::Options options;
+  options.ignore_merges = true;
+  return std::make_unique<BpeTokenizer>(BpeModel(std::move(vocabulary), merges, options), std::move(parts));
+}
+
+/// The special tokens of Llama 3, in the order of their ids.
+std::vector<std::string> llama3_special_tokens() {
+  std::vector<std::string> names = {"<|begin_of_text|>", "<|end_of_text|>"};
+  int reserved = 0;
+  const auto reserve = [&](int count) {
+    for (const int end = reserved + count; reserved < end; ++reserved)
+      names.push_back(fmt::format("<|reserved_special_token_{}|>", reserved));
+  };
+  reserve(4);
+  names.insert(names.end(), {"<|start_header_id|>", "<|end_header_id|>"});
+  reserve(1);
+  names.emplace_back("<|eot_id|>");
+  reserve(246);
+  return names;
+}
+
 }  // namespace
+
+bool is_tiktoken_file(const fs::path& path) {
+  std::istringstream lines(read_file(path));
+  std::string base64, rank;
+  if (!(lines >> base64 >> rank) || rank != "0") return false;
+  const std::size_t end = std::min(base64.find_first_not_of(base64_digits), base64.size());
+  return base64.find_first_not_of('=', end) == std::string::npos;
+}
+
+std::unique_ptr<BpeTokenizer> load_llama3(const fs::path& path, bool include_special_tokens) {
+  constexpr std::size_t llama3_pieces = 128000;
+  const std::vector<std::string> pieces = read_ranks(path);
+  if (pieces.size() != llama3_pieces)
+    throw_user_error(
+        "{} is a tiktoken vocabulary of {} entries; its special tokens are known only for Llama 3's {}: name "
+        "the "
+        "directory of its tokenizer.json instead",
+        path.string(), pieces.size(), llama3_pieces);
+  BpeTokenizer::Parts parts;
+  auto id = static_cast<TokenId>(pieces.size());
+  parts.bos = id;
+  parts.eos = id + 1;
+  if (include_special_tokens) parts.prefix = {*parts.bos};
+  for (std::string& name : llama3_special_tokens())
+    parts.added_tokens.push_back({.content = std::move(name), .id = id++, .special = true});
+  parts.description = fmt::format("tiktoken vocabulary {}", path.string());
+  return assemble(pieces, 0, pattern_llama3, std::move(parts));
+}
 
 std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_view pattern,
                                             std::int64_t vocab_size, std::int64_t special_count) {
@@ -120,8 +184,6 @@ std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_vi
   pieces.resize(wanted);
 
   BpeTokenizer::Parts parts;
-  parts.pre_tokenizer = PreTokenizer::tiktoken(pattern_named(pattern));
-  parts.decoder = Decoder::byte_level();
   for (TokenId id = 0; id < special_count; ++id)
     parts.added_tokens.push_back({.content = id < named_count ? std::string(named_special_tokens[id])
                                                               : fmt::format("<SPECIAL_{}>", id),
@@ -131,14 +193,7 @@ std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_vi
   parts.eos = eos_id;
   parts.pad = pad_id;
   parts.description = fmt::format("TikTokenizer {}", path.string());
-
-  Vocabulary vocabulary;
-  for (std::size_t rank = 0; rank < pieces.size(); ++rank)
-    vocabulary.add(pieces[rank], static_cast<TokenId>(special_count + static_cast<std::int64_t>(rank)));
-  const auto merges = merges_of(pieces, vocabulary);
-  BpeModel::Options options;
-  options.ignore_merges = true;
-  return std::make_unique<BpeTokenizer>(BpeModel(std::move(vocabulary), merges, options), std::move(parts));
+  return assemble(pieces, special_count, pattern_named(pattern), std::move(parts));
 }
 
 }  // namespace primus::tokenizer

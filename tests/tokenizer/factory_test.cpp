@@ -98,12 +98,13 @@ TEST(Factory, NamesWhatIsWrong) {
   write_file_atomically(file, R"({"model": {"type": "WordPiece", "vocab": {}}})");
   expect_refusal(options("HuggingFaceTokenizer", file), "the model WordPiece is not supported");
   write_file_atomically(file, R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}})");
-  expect_refusal(options("HuggingFaceTokenizer", file), "\"b\" of a merge is not in the vocabulary");
+  expect_refusal(options("HuggingFaceTokenizer", file), "half of a merge \"b\" is not in the vocabulary");
   write_file_atomically(file, R"({"model": {"type": "BPE", "vocab": {"a": "x"}, "merges": []}})");
-  expect_refusal(options("HuggingFaceTokenizer", file), "tokenizer.json does not have the expected content");
+  expect_refusal(options("HuggingFaceTokenizer", file), "the id of token \"a\" must be a whole number");
   write_file_atomically(file, R"({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(["}, "behavior":
-                                "Isolated"}, "model": {"type": "BPE", "vocab": {}, "merges": []}})");
-  expect_refusal(options("HuggingFaceTokenizer", file), "does not compile");
+                                "Isolated", "invert": false}, "model": {"type": "BPE", "vocab": {}, "merges": []}})");
+  expect_refusal(options("HuggingFaceTokenizer", file),
+                 "`([` is not supported: it has an unfinished expression");
   expect_refusal(options("SentencePieceTokenizer", file), "is not a SentencePiece model");
 }
 

@@ -54,8 +54,8 @@ TEST(TiktokenParity, GivesTheSameIds) {
 }
 
 TEST(SentencePieceParity, GivesTheSameIdsAndTexts) {
-  const SentencePieceTokenizer plain(testing::fixture("sentencepiece.model"), false);
-  const SentencePieceTokenizer llama(testing::fixture("sentencepiece.model"), true);
+  const SentencePieceTokenizer plain(testing::fixture("sentencepiece.model"), {});
+  const SentencePieceTokenizer llama(testing::fixture("sentencepiece.model"), {.begin_with_bos = true});
   EXPECT_EQ(plain.vocab_size(), 340);
   EXPECT_EQ(plain.eod(), 2);
   const auto json = testing::cases();

@@ -45,7 +45,8 @@ inline constexpr Argument tokenizer_arguments[] = {
           "|GPTSentencePieceTokenizer|HuggingFaceTokenizer|Llama2Tokenizer|TikTokenizer"
           "|MultimodalTokenizer|NullTokenizer|NullMultimodalTokenizer|SFTTokenizer"
           "|DeepSeekV4Tokenizer|Llama4Tokenizer|DeepSeekV2Tokenizer|Llama3Tokenizer"
-          "|DeepSeekV3Tokenizer|MixtralTokenizer|Lfm2Tokenizer|KimiK2Tokenizer"}},
+          "|DeepSeekV3Tokenizer|MixtralTokenizer|Lfm2Tokenizer|KimiK2Tokenizer"
+          "|ByteLevelTokenizer"}},
     {"trust_remote_code", boolean, "false", python_only,
      "Let a Hugging Face tokenizer run Python code that comes with it."},
     {"vocab_extra_ids", integer, "0", not_yet, "Additional entries at the end of the vocabulary."},
