@@ -9,4 +9,6 @@ if ! "$python" -c 'import transformers, safetensors' 2>/dev/null; then
   torch=$("$python" -c 'import importlib.metadata as m; print(m.version("torch").split("+")[0])')
   "$python" -m pip install --quiet --disable-pip-version-check "torch==$torch" transformers==5.23.0 safetensors >&2
 fi
-PRIMUS_CLI=${PRIMUS_CLI:-build/${1:-release}/primus-cli} "$python" tests/parity/huggingface_oracle.py --check
+export PRIMUS_CLI=${PRIMUS_CLI:-build/${1:-release}/primus-cli}
+"$python" tests/parity/huggingface_oracle.py --check
+"$python" tests/parity/huggingface_variants.py

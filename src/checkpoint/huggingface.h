@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,8 @@ using TensorSource = std::function<at::Tensor(const std::string& name)>;
 /// How one tensor is made of those of the other side.
 struct TensorRule {
   std::string name;
+  /// Set for Hugging Face's tensors alone.
+  std::vector<std::int64_t> shape;
   std::function<at::Tensor(const TensorSource&)> make;
 };
 
@@ -32,17 +36,31 @@ std::vector<TensorRule> import_rules(const model::TransformerConfig& config);
 /// Every tensor of Hugging Face's, made of ours; rows that pad the vocabulary are left out.
 std::vector<TensorRule> export_rules(const model::TransformerConfig& config);
 
-/// The model that `directory`/config.json describes, in the dtype it names. Throws UserError that names the
-/// file and the key when the model is none of those above.
-model::TransformerConfig read_huggingface_config(const std::filesystem::path& directory,
-                                                 std::int64_t make_vocab_size_divisible_by = 128);
-/// The config.json of a model. Throws UserError that says why when Hugging Face's classes cannot express it.
-std::string huggingface_config(const model::TransformerConfig& config);
+inline constexpr const char* special_token_keys[] = {"bos_token_id", "eos_token_id", "pad_token_id"};
 
-/// Opens the safetensors file or files of a directory. Tensors, by Hugging Face's names, are read only when
-/// they are asked for.
-TensorSource open_huggingface_tensors(const std::filesystem::path& directory);
-/// The logical tensors of the model in a directory, made when they are asked for.
+/// What a config.json says.
+struct HuggingFaceConfig {
+  /// In the dtype that it names, with its dropout.
+  model::TransformerConfig model;
+  /// Those of `special_token_keys` that it has, with their values: an id, null, or for eos_token_id a list.
+  nlohmann::json special_tokens;
+  /// Keys that Transformers does not know for this class either: they have no effect, and may be slips.
+  std::vector<std::string> unknown_keys;
+};
+
+/// Reads `directory`/config.json. Throws UserError that names the file and the key when the model is none of
+/// those above, or has a setting that our models do not compute.
+HuggingFaceConfig read_huggingface_config(const std::filesystem::path& directory,
+                                          std::int64_t make_vocab_size_divisible_by = 128);
+/// The config.json of a model. `special_tokens` as above; ids that it lacks are written as null. Throws
+/// UserError that says why when no class above computes the model, or Transformers would not load it.
+std::string huggingface_config(const model::TransformerConfig& config,
+                               const nlohmann::json& special_tokens = nlohmann::json::object());
+
+/// The logical tensors of the model in a directory, made when they are asked for. Throws UserError that names
+/// the tensors when those in the safetensors files are not exactly what the configuration needs: missing, of
+/// another shape or not floating-point, left over (what Transformers itself ignores aside), or twice there.
+/// The source throws it for a tensor that holds NaN or infinity.
 TensorSource import_huggingface(const std::filesystem::path& directory,
                                 const model::TransformerConfig& config);
 
@@ -50,14 +68,15 @@ struct HuggingFaceExport {
   model::TransformerConfig config;
   /// Our logical tensors, whole.
   TensorSource tensors;
+  nlohmann::json special_tokens = nlohmann::json::object();
   /// A new file is begun when a tensor would make one larger than this.
   std::uint64_t max_shard_bytes = 5'000'000'000;
-  /// Copied beside the model: tokenizer.json and the like.
-  std::vector<std::filesystem::path> extra_files = {};
+  /// Written beside the model, name → content: the tokenizer's files and the like.
+  std::map<std::string, std::string> extra_files = {};
 };
 
 /// Writes a directory that `from_pretrained` reads. Whatever happens, `directory` holds a whole model or does
-/// not exist. Throws UserError when it exists already.
+/// not exist. Throws UserError when it exists already, and for weights that are NaN or infinite.
 void export_huggingface(const HuggingFaceExport& source, const std::filesystem::path& directory);
 
 /// The logical tensors of a model that this process holds whole.

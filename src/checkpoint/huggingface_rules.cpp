@@ -9,10 +9,7 @@ using model::TransformerConfig;
 
 namespace {
 
-/// A tensor that has another name, and nothing else, on the other side.
-TensorRule renamed(std::string name, std::string source) {
-  return {std::move(name), [source = std::move(source)](const TensorSource& get) { return get(source); }};
-}
+using Shape = std::vector<std::int64_t>;
 
 /// [q; k; v] rows as our projection packs them: per group its queries, its key, its value.
 at::Tensor pack_qkv(const TransformerConfig& config, const at::Tensor& q, const at::Tensor& k,
@@ -46,27 +43,43 @@ std::vector<std::string> suffixes(bool bias) {
   return bias ? std::vector<std::string>{"weight", "bias"} : std::vector<std::string>{"weight"};
 }
 
-/// Tensors that correspond one to one, as (ours, theirs).
-std::vector<std::pair<std::string, std::string>> renamed_tensors(const TransformerConfig& config) {
-  std::vector<std::pair<std::string, std::string>> pairs;
+/// The shape of a linear layer's weight, or of its bias.
+Shape linear_shape(const std::string& suffix, std::int64_t out, std::int64_t in) {
+  return suffix == "bias" ? Shape{out} : Shape{out, in};
+}
+
+/// A tensor that is the same on both sides, but for its name.
+struct Renamed {
+  std::string ours, theirs;
+  Shape shape;
+};
+
+std::vector<Renamed> renamed_tensors(const TransformerConfig& config) {
+  const Shape norm = {config.hidden_size}, head_norm = {config.kv_channels};
+  const std::int64_t heads = config.num_attention_heads * config.kv_channels;
+  std::vector<Renamed> tensors;
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
     const std::string ours = fmt::format("decoder.layers.{}.", i),
                       theirs = fmt::format("model.layers.{}.", i);
-    pairs.emplace_back(ours + "self_attention.linear_qkv.layer_norm_weight",
-                       theirs + "input_layernorm.weight");
-    pairs.emplace_back(ours + "mlp.linear_fc1.layer_norm_weight", theirs + "post_attention_layernorm.weight");
+    tensors.push_back(
+        {ours + "self_attention.linear_qkv.layer_norm_weight", theirs + "input_layernorm.weight", norm});
+    tensors.push_back(
+        {ours + "mlp.linear_fc1.layer_norm_weight", theirs + "post_attention_layernorm.weight", norm});
     for (const std::string& suffix : suffixes(config.add_bias_linear)) {
-      pairs.emplace_back(ours + "self_attention.linear_proj." + suffix,
-                         theirs + "self_attn.o_proj." + suffix);
-      pairs.emplace_back(ours + "mlp.linear_fc2." + suffix, theirs + "mlp.down_proj." + suffix);
+      tensors.push_back({ours + "self_attention.linear_proj." + suffix, theirs + "self_attn.o_proj." + suffix,
+                         linear_shape(suffix, config.hidden_size, heads)});
+      tensors.push_back({ours + "mlp.linear_fc2." + suffix, theirs + "mlp.down_proj." + suffix,
+                         linear_shape(suffix, config.hidden_size, config.ffn_hidden_size)});
     }
     if (config.qk_layernorm) {
-      pairs.emplace_back(ours + "self_attention.q_layernorm.weight", theirs + "self_attn.q_norm.weight");
-      pairs.emplace_back(ours + "self_attention.k_layernorm.weight", theirs + "self_attn.k_norm.weight");
+      for (const std::string part : {"q", "k"}) {
+        tensors.push_back({fmt::format("{}self_attention.{}_layernorm.weight", ours, part),
+                           fmt::format("{}self_attn.{}_norm.weight", theirs, part), head_norm});
+      }
     }
   }
-  pairs.emplace_back("decoder.final_layernorm.weight", "model.norm.weight");
-  return pairs;
+  tensors.push_back({"decoder.final_layernorm.weight", "model.norm.weight", norm});
+  return tensors;
 }
 
 /// Tables over the vocabulary, as (ours, theirs).
@@ -81,9 +94,11 @@ std::vector<std::pair<std::string, std::string>> vocabulary_tensors(const Transf
 
 std::vector<TensorRule> import_rules(const TransformerConfig& config) {
   std::vector<TensorRule> rules;
-  for (const auto& [ours, theirs] : renamed_tensors(config)) rules.push_back(renamed(ours, theirs));
+  for (const Renamed& tensor : renamed_tensors(config)) {
+    rules.push_back({tensor.ours, {}, [=](const TensorSource& get) { return get(tensor.theirs); }});
+  }
   for (const auto& [ours, theirs] : vocabulary_tensors(config)) {
-    rules.push_back({ours, [config, theirs = theirs](const TensorSource& get) {
+    rules.push_back({ours, {}, [config, theirs = theirs](const TensorSource& get) {
                        return with_rows(get(theirs), config.padded_vocab_size);
                      }});
   }
@@ -91,7 +106,7 @@ std::vector<TensorRule> import_rules(const TransformerConfig& config) {
     const std::string ours = fmt::format("decoder.layers.{}.", i),
                       theirs = fmt::format("model.layers.{}.", i);
     for (const std::string& suffix : suffixes(has_qkv_bias(config))) {
-      rules.push_back({ours + "self_attention.linear_qkv." + suffix, [=](const TensorSource& get) {
+      rules.push_back({ours + "self_attention.linear_qkv." + suffix, {}, [=](const TensorSource& get) {
                          const std::string attention = theirs + "self_attn.";
                          return pack_qkv(config, get(attention + "q_proj." + suffix),
                                          get(attention + "k_proj." + suffix),
@@ -100,7 +115,7 @@ std::vector<TensorRule> import_rules(const TransformerConfig& config) {
     }
     for (const std::string& suffix : suffixes(config.add_bias_linear)) {
       rules.push_back(
-          {ours + "mlp.linear_fc1." + suffix, [=](const TensorSource& get) {
+          {ours + "mlp.linear_fc1." + suffix, {}, [=](const TensorSource& get) {
              return at::cat({get(theirs + "mlp.gate_proj." + suffix), get(theirs + "mlp.up_proj." + suffix)});
            }});
     }
@@ -110,9 +125,12 @@ std::vector<TensorRule> import_rules(const TransformerConfig& config) {
 
 std::vector<TensorRule> export_rules(const TransformerConfig& config) {
   std::vector<TensorRule> rules;
-  for (const auto& [ours, theirs] : renamed_tensors(config)) rules.push_back(renamed(theirs, ours));
+  for (const Renamed& tensor : renamed_tensors(config)) {
+    rules.push_back({tensor.theirs, tensor.shape, [=](const TensorSource& get) { return get(tensor.ours); }});
+  }
   for (const auto& [ours, theirs] : vocabulary_tensors(config)) {
-    rules.push_back({theirs, [config, ours = ours](const TensorSource& get) {
+    const Shape shape = {config.vocab_size, config.hidden_size};
+    rules.push_back({theirs, shape, [config, ours = ours](const TensorSource& get) {
                        return get(ours).slice(0, 0, config.vocab_size);
                      }});
   }
@@ -122,7 +140,9 @@ std::vector<TensorRule> export_rules(const TransformerConfig& config) {
                       theirs = fmt::format("model.layers.{}.", i);
     for (const std::string& suffix : suffixes(has_qkv_bias(config))) {
       const auto add = [&](const char* name, std::int64_t first, std::int64_t last) {
-        rules.push_back({theirs + "self_attn." + name + suffix, [=](const TensorSource& get) {
+        const std::int64_t rows = (last - first) * config.num_query_groups * config.kv_channels;
+        const Shape shape = linear_shape(suffix, rows, config.hidden_size);
+        rules.push_back({theirs + "self_attn." + name + suffix, shape, [=](const TensorSource& get) {
                            return unpack_qkv(config, get(ours + "self_attention.linear_qkv." + suffix), first,
                                              last);
                          }});
@@ -133,7 +153,8 @@ std::vector<TensorRule> export_rules(const TransformerConfig& config) {
     }
     for (const std::string& suffix : suffixes(config.add_bias_linear)) {
       const auto add = [&](const char* name, int branch) {
-        rules.push_back({theirs + "mlp." + name + suffix, [=](const TensorSource& get) {
+        const Shape shape = linear_shape(suffix, config.ffn_hidden_size, config.hidden_size);
+        rules.push_back({theirs + "mlp." + name + suffix, shape, [=](const TensorSource& get) {
                            return get(ours + "mlp.linear_fc1." + suffix).chunk(2)[branch];
                          }});
       };

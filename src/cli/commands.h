@@ -37,6 +37,9 @@ void add_direct(CLI::App& program, const std::vector<std::string>& words);
 void add_slurm(CLI::App& program, const std::vector<std::string>& words);
 void add_container(CLI::App& program, const std::vector<std::string>& words);
 
+/// One line on stderr for each.
+void print_warnings(const std::vector<std::string>& warnings);
+
 /// Adds import-hf and export-hf to `checkpoint`.
 void add_huggingface_conversions(CLI::App& checkpoint);
 

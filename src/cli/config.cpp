@@ -13,14 +13,14 @@
 
 namespace primus::cli {
 
-namespace {
-
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
-
 void print_warnings(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings)
     std::fputs(fmt::format("primus: warning: {}\n", warning).c_str(), stderr);
 }
+
+namespace {
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
 // ---- show ----
 

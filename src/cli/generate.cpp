@@ -89,6 +89,7 @@ void generate(GenerateOptions options) {
   const std::vector<std::int64_t> prompt(encoded.begin(), encoded.end());
   model::check_prompt(source.config, prompt);
   const auto model = load_model(source);
+  print_warnings(source.warnings);
   if (const auto eos = tokenizer->eos()) options.generation.end_token = *eos;
   TextStream stream(*tokenizer);
   for (const std::int64_t token : prompt) stream.add(token);

@@ -4,11 +4,13 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "checkpoint/layout.h"
 #include "checkpoint/writer.h"
 #include "cli/commands.h"
 #include "cli/model_directory.h"
+#include "cli/tokenizer_export.h"
 #include "core/error.h"
 #include "model/flops.h"
 #include "parallel/tensor_piece.h"
@@ -26,11 +28,24 @@ struct ConvertOptions {
   std::optional<std::int64_t> iteration;
   std::string dtype;
   std::string tokenizer;
+  bool without_tokenizer = false;
 };
 
 at::ScalarType parse_dtype(const std::string& name, at::ScalarType otherwise) {
   if (name.empty()) return otherwise;
   return name == "fp32" ? at::kFloat : at::kBFloat16;
+}
+
+/// How to train what was imported: `load` alone does not say what the model is.
+void print_training_arguments(const ModelDirectory& source, const std::string& folder) {
+  fmt::print("\n# To train it, with a tokenizer of {} entries:\nload: {}\n", source.config.vocab_size,
+             fs::absolute(folder).lexically_normal().string());
+  try {
+    for (const auto& [name, value] : model::arguments_from(source.config))
+      fmt::print("{}: {}\n", name, value);
+  } catch (const UserError& error) {
+    fmt::print("# Not possible: {}\n", std::regex_replace(error.what(), std::regex("\n"), "\n#"));
+  }
 }
 
 void import_model(const ConvertOptions& options) {
@@ -44,35 +59,93 @@ void import_model(const ConvertOptions& options) {
   }
   const auto model = load_model(source);
   nlohmann::json common = {{"iteration", 0},
-                           {"architecture", nlohmann::json::parse(model::to_json(source.config))}};
+                           {"architecture", nlohmann::json::parse(model::to_json(source.config))},
+                           {"special_tokens", source.special_tokens}};
   if (source.tokenizer) common["tokenizer"] = tokenizer::to_json(*source.tokenizer);
+  if (!source.generation_config.is_null()) common["generation_config"] = source.generation_config;
   const fs::path directory = checkpoint::release_directory(options.destination);
   checkpoint::save(directory, parallel::weight_pieces(model->parameters(), parallel::Mesh()), common);
+  print_warnings(source.warnings);
   fmt::print("{}: {} parameters\n", directory.string(), model::parameter_count(source.config));
+  print_training_arguments(source, options.destination);
 }
 
-/// What Transformers looks for beside a tokenizer, given as its directory or one of its files.
-std::vector<fs::path> tokenizer_files(const fs::path& model) {
-  const fs::path directory = fs::is_directory(model) ? model : model.parent_path();
-  std::vector<fs::path> files;
-  for (const char* name :
-       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model"}) {
-    if (fs::exists(directory / name)) files.push_back(directory / name);
+/// Its tokenizer, if any: the one given, or what the checkpoint says.
+std::optional<tokenizer::TokenizerOptions> exported_tokenizer(const ConvertOptions& options,
+                                                              const ModelDirectory& source) {
+  if (options.without_tokenizer) return std::nullopt;
+  if (options.tokenizer.empty()) return source.tokenizer;
+  return tokenizer::TokenizerOptions{.type = "HuggingFaceTokenizer", .model = options.tokenizer};
+}
+
+std::map<std::string, std::string> exported_tokenizer_files(const tokenizer::TokenizerOptions& tokenizer) {
+  try {
+    return transformers_tokenizer_files(tokenizer);
+  } catch (const UserError& error) {
+    throw_user_error("{}; name the tokenizer with --tokenizer, or export the model --without_tokenizer",
+                     error.what());
   }
-  return files;
+}
+
+/// Transformers' text generation reads this file, not config.json.
+std::string generation_config(const nlohmann::json& special_tokens) {
+  nlohmann::json config = {{"_from_model_config", true}};
+  for (const auto& [key, id] : special_tokens.items()) {
+    if (!id.is_null()) config[key] = id;
+  }
+  return config.dump(2) + "\n";
+}
+
+/// A model card that says where the weights come from.
+std::string model_card(const ModelDirectory& source) {
+  const std::string origin = source.iteration > 0
+                                 ? fmt::format("iteration {} of a training run, checkpoint `{}`",
+                                               source.iteration, source.path.string())
+                                 : fmt::format("`{}`", source.path.string());
+  return fmt::format(
+      "---\nlibrary_name: transformers\n---\n\n"
+      "Weights of {}, exported with `primus-cli checkpoint export-hf`: {} layers, hidden size {}, {} "
+      "parameters.\n",
+      origin, source.config.num_layers, source.config.hidden_size, model::parameter_count(source.config));
+}
+
+/// Whether Transformers takes the model's type for the tokenizer's, though the tokenizer is another.
+bool makes_qwen2_tokenizer(const checkpoint::HuggingFaceExport& plan) {
+  const auto found = plan.extra_files.find("tokenizer_config.json");
+  const bool qwen2 = plan.config.add_qkv_bias && !plan.config.add_bias_linear;
+  return qwen2 && found != plan.extra_files.end() &&
+         found->second.find("Qwen2Tokenizer") == std::string::npos;
 }
 
 void export_model(const ConvertOptions& options) {
-  const ModelDirectory source = open_model(options.source, options.iteration);
+  ModelDirectory source = open_model(options.source, options.iteration);
   checkpoint::HuggingFaceExport plan{.config = source.config, .tensors = source.tensors};
   plan.config.params_dtype = parse_dtype(options.dtype, source.config.params_dtype);
-  if (!options.tokenizer.empty()) {
-    plan.extra_files = tokenizer_files(options.tokenizer);
-    if (plan.extra_files.empty()) throw_user_error("{}: there is no tokenizer in it", options.tokenizer);
-  } else if (source.tokenizer) {
-    plan.extra_files = tokenizer_files(source.tokenizer->model);
+  if (const auto tokenizer = exported_tokenizer(options, source)) {
+    plan.extra_files = exported_tokenizer_files(*tokenizer);
+    plan.special_tokens = special_tokens_of(*tokenizer);
+    if (makes_qwen2_tokenizer(plan)) {
+      source.warnings.emplace_back(
+          "AutoTokenizer makes a Qwen2Tokenizer for every model of type qwen2, which may give other ids: "
+          "load "
+          "this tokenizer with PreTrainedTokenizerFast");
+    }
+    if (plan.extra_files.empty()) {
+      source.warnings.push_back(
+          fmt::format("no tokenizer is exported: Transformers has nothing like {}", tokenizer->type));
+    }
+  } else {
+    source.warnings.emplace_back("no tokenizer is exported; --tokenizer names one");
   }
+  // What a Hugging Face model came with says more, such as several tokens that end a text.
+  const bool keeps_tokens = options.tokenizer.empty();
+  if (keeps_tokens && source.special_tokens.is_object()) plan.special_tokens.update(source.special_tokens);
+  plan.extra_files["generation_config.json"] = keeps_tokens && source.generation_config.is_object()
+                                                   ? source.generation_config.dump(2) + "\n"
+                                                   : generation_config(plan.special_tokens);
+  plan.extra_files["README.md"] = model_card(source);
   checkpoint::export_huggingface(plan, options.destination);
+  print_warnings(source.warnings);
   fmt::print("{}: {} parameters\n", options.destination, model::parameter_count(source.config));
 }
 
@@ -102,6 +175,10 @@ void add_huggingface_conversions(CLI::App& checkpoint) {
   exported->add_option("--iteration", to_them->iteration, "Which checkpoint; default: the latest");
   exported->add_option("--tokenizer", to_them->tokenizer,
                        "Tokenizer, as directory or file, that is copied along");
+  exported
+      ->add_flag("--without_tokenizer,--without-tokenizer", to_them->without_tokenizer,
+                 "Export the model alone")
+      ->excludes("--tokenizer");
   exported->callback([to_them] { export_model(*to_them); });
 }
 

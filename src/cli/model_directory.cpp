@@ -1,12 +1,12 @@
 #include "cli/model_directory.h"
 
 #include <fmt/format.h>
-
-#include <nlohmann/json.hpp>
+#include <fmt/ranges.h>
 
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "tokenizer/options_json.h"
 
 namespace primus::cli {
@@ -16,15 +16,29 @@ using checkpoint::Checkpoint;
 
 namespace {
 
+nlohmann::json read_generation_config(const fs::path& file) {
+  if (!fs::exists(file)) return {};
+  auto json = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) throw_user_error("{}: this is not a JSON object", file.string());
+  return json;
+}
+
 ModelDirectory open_huggingface(const fs::path& directory) {
-  ModelDirectory model{.path = directory,
-                       .config = checkpoint::read_huggingface_config(directory),
-                       .tensors = {},
-                       .tokenizer = {}};
+  checkpoint::HuggingFaceConfig config = checkpoint::read_huggingface_config(directory);
+  ModelDirectory model;
+  model.path = directory;
+  model.config = config.model;
   model.tensors = checkpoint::import_huggingface(directory, model.config);
-  if (fs::exists(directory / "tokenizer.json")) {
+  if (fs::exists(directory / "tokenizer.json") || fs::exists(directory / "tokenizer.model")) {
     model.tokenizer =
         tokenizer::TokenizerOptions{.type = "HuggingFaceTokenizer", .model = directory.string()};
+  }
+  model.special_tokens = std::move(config.special_tokens);
+  model.generation_config = read_generation_config(directory / "generation_config.json");
+  if (!config.unknown_keys.empty()) {
+    model.warnings.push_back(
+        fmt::format("{}: these keys mean nothing for a model of this type and are left out: {}",
+                    (directory / "config.json").string(), fmt::join(config.unknown_keys, ", ")));
   }
   return model;
 }
@@ -34,10 +48,13 @@ ModelDirectory open_checkpoint(const fs::path& directory) {
   const nlohmann::json& common = opened->common();
   const std::string source = (directory / checkpoint::common_file).string();
   if (!common.contains("architecture")) throw_user_error("{}: 'architecture' is missing", source);
-  ModelDirectory model{.path = directory,
-                       .config = model::transformer_config_from_json(common["architecture"].dump(), source),
-                       .tensors = [opened](const std::string& name) { return opened->tensor(name); },
-                       .tokenizer = {}};
+  ModelDirectory model;
+  model.path = directory;
+  model.config = model::transformer_config_from_json(common["architecture"].dump(), source);
+  model.tensors = [opened](const std::string& name) { return opened->tensor(name); };
+  model.special_tokens = common.value("special_tokens", nlohmann::json());
+  model.generation_config = common.value("generation_config", nlohmann::json());
+  model.iteration = common.value("iteration", std::int64_t{0});
   if (common.contains("tokenizer")) {
     model.tokenizer = tokenizer::tokenizer_options_from_json(common["tokenizer"]);
   }

@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "checkpoint/huggingface.h"
 #include "model/gpt_model.h"
@@ -19,6 +21,14 @@ struct ModelDirectory {
   checkpoint::TensorSource tensors;
   /// What the directory says about its tokenizer, if anything.
   std::optional<tokenizer::TokenizerOptions> tokenizer;
+  /// What a Hugging Face model brought along, see checkpoint::HuggingFaceConfig, and its
+  /// generation_config.json; null otherwise.
+  nlohmann::json special_tokens;
+  nlohmann::json generation_config;
+  /// Of training, 0 for other models.
+  std::int64_t iteration = 0;
+  /// For the user: what was found odd.
+  std::vector<std::string> warnings;
 };
 
 /// `directory`: a folder of checkpoints (its latest is taken, or `iteration`), one checkpoint, or a directory

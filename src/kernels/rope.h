@@ -16,6 +16,8 @@ struct LlamaRopeScaling {
   double low_frequency_factor = 1.0;
   double high_frequency_factor = 4.0;
   std::int64_t original_max_positions = 8192;
+
+  bool operator==(const LlamaRopeScaling&) const = default;
 };
 
 struct RopeConfig {
@@ -28,6 +30,8 @@ struct RopeConfig {
   /// false: element i turns with element i + dim/2 (Llama as Hugging Face stores it). true: elements 2i and
   /// 2i + 1 turn together (rotary_interleaved).
   bool interleaved = false;
+
+  bool operator==(const RopeConfig&) const = default;
 };
 
 /// Angle per position of each rotated pair: base^(-2i/dim), scaled as configured. fp64 [dim/2].

@@ -51,6 +51,22 @@ void check_prompt(const TransformerConfig& config, const std::vector<std::int64_
   }
 }
 
+namespace {
+
+/// Throws when logits are not numbers, so that nothing is sampled from them.
+void require_finite_logits(const at::Tensor& logits, const GPTModel& model) {
+  if (at::isfinite(logits).all().item<bool>()) return;
+  for (const auto& parameter : model.parameters().all()) {
+    if (!at::isfinite(parameter->weight.value).all().item<bool>()) {
+      throw_user_error("{} holds NaN or infinity: the model is damaged, or its training has diverged",
+                       parameter->name());
+    }
+  }
+  throw Error("the logits are NaN or infinite although all weights are finite: an activation has overflowed");
+}
+
+}  // namespace
+
 void generate(const GPTModel& model, const std::vector<std::int64_t>& prompt,
               const GenerationOptions& options, const std::function<void(std::int64_t)>& on_token) {
   const at::NoGradGuard no_grad;
@@ -64,6 +80,7 @@ void generate(const GPTModel& model, const std::vector<std::int64_t>& prompt,
   for (std::int64_t i = 0; i < count; ++i) {
     const at::Tensor logits = model.logits({.tokens = tokens, .cache = &cache});
     const at::Tensor last = logits[0][-1].slice(0, 0, config.vocab_size);
+    require_finite_logits(last, model);
     const std::int64_t token = sample_token(last, options.sampling, static_cast<std::uint64_t>(i));
     if (token == options.end_token) return;
     on_token(token);

@@ -40,7 +40,8 @@ void check_prompt(const TransformerConfig& config, const std::vector<std::int64_
 
 /// Continues a prompt token by token with cached keys; `on_token` gets each new token at once. Stops at the
 /// end token, after max_new_tokens, or at the model's max_position_embeddings. Rows that pad the vocabulary
-/// are never chosen. Throws UserError as check and check_prompt do, before the first token.
+/// are never chosen. Throws UserError as check and check_prompt do, before the first token, and for weights
+/// that are NaN or infinite; Error when logits are and the weights are not.
 void generate(const GPTModel& model, const std::vector<std::int64_t>& prompt,
               const GenerationOptions& options, const std::function<void(std::int64_t)>& on_token);
 

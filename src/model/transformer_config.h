@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/activation.h"
@@ -83,6 +84,11 @@ void check(const TransformerConfig& config);
 /// The model that the arguments describe. `vocab_size` is the tokenizer's. Throws UserError, with the place
 /// in the user's file, when arguments contradict each other.
 TransformerConfig transformer_config_from(const config::Arguments& arguments, std::int64_t vocab_size);
+
+/// The reverse for models of the Llama family (rope, RMSNorm, swiglu): arguments with their values in YAML
+/// that describe `config`, its dropout and dtype included. Throws UserError that names the fields at fault
+/// when no arguments do.
+std::vector<std::pair<std::string, std::string>> arguments_from(const TransformerConfig& config);
 
 /// The architecture as JSON with Megatron's argument names, and back: how a checkpoint says which model it
 /// holds. What is no part of it is left out: dtype, dropout, initialisation, kernels. Reading throws

@@ -1,4 +1,7 @@
+#include <fmt/ranges.h>
+
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "config/arguments.h"
 #include "config/derive.h"
@@ -176,6 +179,64 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.kernels = kernels_from(arguments);
   check(config);
   return config;
+}
+
+namespace {
+
+using NamedValues = std::vector<std::pair<std::string, std::string>>;
+
+/// What the arguments make differs from `config` in these fields.
+std::vector<std::string> differing_fields(const TransformerConfig& config, const NamedValues& arguments) {
+  std::string yaml = "micro_batch_size: 1\nseq_length: 1\nlr: 1.0\n";  // Needed beside those of the model.
+  for (const auto& [name, value] : arguments) yaml += fmt::format("{}: {}\n", name, value);
+  const auto made = transformer_config_from(Arguments::from_yaml(yaml), config.vocab_size);
+  const auto wanted = nlohmann::json::parse(to_json(config)), got = nlohmann::json::parse(to_json(made));
+  std::vector<std::string> fields;
+  for (const auto& [field, value] : wanted.items()) {
+    if (!got.contains(field) || got[field] != value)
+      fields.push_back(fmt::format("{} {}", field, value.dump()));
+  }
+  return fields;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> arguments_from(const TransformerConfig& config) {
+  NamedValues arguments;
+  const auto add = [&](const char* name, const auto& value) {
+    arguments.emplace_back(name, fmt::format("{}", value));
+  };
+  add("num_layers", config.num_layers);
+  add("hidden_size", config.hidden_size);
+  add("ffn_hidden_size", config.ffn_hidden_size);
+  add("num_attention_heads", config.num_attention_heads);
+  add("group_query_attention", config.num_query_groups != config.num_attention_heads);
+  add("num_query_groups", config.num_query_groups);
+  add("kv_channels", config.kv_channels);
+  add("max_position_embeddings", config.max_position_embeddings);
+  add("position_embedding_type", "rope");
+  add("rotary_base", config.rope.base);
+  add("rotary_percent", 1.0);
+  const bool interpolated = config.rope.interpolation_factor != 1.0;
+  add("rotary_seq_len_interpolation_factor",
+      interpolated ? fmt::format("{:.0f}", config.rope.interpolation_factor) : "null");
+  add("use_rope_scaling", config.rope.llama_scaling.has_value());
+  if (config.rope.llama_scaling) add("rope_scaling_factor", config.rope.llama_scaling->factor);
+  add("normalization", "RMSNorm");
+  add("norm_epsilon", config.layernorm_epsilon);
+  add("layernorm_epsilon", config.layernorm_epsilon);
+  add("swiglu", true);
+  add("add_bias_linear", config.add_bias_linear);
+  add("add_qkv_bias", config.add_qkv_bias);
+  add("qk_layernorm", config.qk_layernorm);
+  add("untie_embeddings_and_output_weights", config.untie_embeddings_and_output_weights);
+  add("hidden_dropout", config.hidden_dropout);
+  add("attention_dropout", config.attention_dropout);
+  add("bf16", config.params_dtype != at::kFloat);
+  add("make_vocab_size_divisible_by", 128);
+  if (const auto fields = differing_fields(config, arguments); !fields.empty())
+    throw_user_error("no arguments make a model with {}", fmt::join(fields, ", "));
+  return arguments;
 }
 
 }  // namespace primus::model

@@ -132,6 +132,8 @@ std::vector<std::string> tokenizer_types() {
   return names;
 }
 
+fs::path find_tokenizer_model(const TokenizerOptions& options) { return find_model(options); }
+
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
   for (const Type& type : types) {
     if (options.type == type.name) return type.make(options);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -61,6 +62,10 @@ struct TokenizerOptions {
 
 /// All values of `tokenizer_type` that `make_tokenizer` takes.
 std::vector<std::string> tokenizer_types();
+
+/// The file or directory that `tokenizer_model` names, which may be a model in the local Hugging Face cache.
+/// Throws UserError when there is none.
+std::filesystem::path find_tokenizer_model(const TokenizerOptions& options);
 
 /// Makes the tokenizer that Primus and Megatron make of these arguments. Throws UserError for an unknown
 /// type, a missing argument, and missing, damaged or unsupported files.

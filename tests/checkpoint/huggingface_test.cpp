@@ -2,10 +2,8 @@
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/safetensors.h"
@@ -15,7 +13,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/param_and_grad_buffer.h"
 #include "optimizer/scheduler.h"
-#include "tests/message_of.h"
+#include "tests/checkpoint/huggingface_fixture.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::checkpoint {
@@ -23,15 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using primus::testing::TemporaryDirectory;
-using ::testing::HasSubstr;
-
-/// Fixtures made by tests/parity/huggingface_oracle.py.
-fs::path fixture(const std::string& name) {
-  return fs::path(PRIMUS_SOURCE_DIR) / "tests" / "parity" / "huggingface" / name;
-}
 
 std::unique_ptr<model::GPTModel> load(const fs::path& directory) {
-  const model::TransformerConfig config = read_huggingface_config(directory);
+  const model::TransformerConfig config = read_huggingface_config(directory).model;
   auto model = std::make_unique<model::GPTModel>(config, model::ChunkSpec::whole(config), parallel::Mesh());
   load_weights(import_huggingface(directory, config), *model);
   return model;
@@ -53,8 +45,8 @@ double relative_error(const at::Tensor& actual, const at::Tensor& expected) {
 class HuggingFaceParity : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(HuggingFaceParity, LogitsLossAndEveryGradientAreThoseOfTransformers) {
-  const auto model = load(fixture(GetParam()));
-  const SafetensorsFile expected(fixture(GetParam()) / "expected.safetensors");
+  const auto model = load(huggingface_fixture(GetParam()));
+  const SafetensorsFile expected(huggingface_fixture(GetParam()) / "expected.safetensors");
   const at::Tensor tokens = expected.tensor("tokens")[0];
   const at::Tensor logits = model->logits({.tokens = tokens.slice(1, 0, -1)});
   EXPECT_LT(relative_error(logits.slice(-1, 0, model->config().vocab_size), expected.tensor("logits")), 1e-5);
@@ -76,8 +68,9 @@ TEST_P(HuggingFaceParity, LogitsLossAndEveryGradientAreThoseOfTransformers) {
 }
 
 TEST_P(HuggingFaceParity, GreedyTextIsThatOfTransformers) {
-  const auto model = load(fixture(GetParam()));
-  const at::Tensor expected = SafetensorsFile(fixture(GetParam()) / "expected.safetensors").tensor("greedy");
+  const auto model = load(huggingface_fixture(GetParam()));
+  const at::Tensor expected =
+      SafetensorsFile(huggingface_fixture(GetParam()) / "expected.safetensors").tensor("greedy");
   const std::int64_t* tokens = expected.const_data_ptr<std::int64_t>();
   std::vector<std::int64_t> text(tokens, tokens + 4);
   model::generate(*model, text, {.sampling = {.temperature = 0.0}, .max_new_tokens = 16},
@@ -89,9 +82,9 @@ INSTANTIATE_TEST_SUITE_P(Families, HuggingFaceParity, ::testing::Values("llama",
                          [](const auto& name) { return std::string(name.param); });
 
 TEST(HuggingFaceParity, TrainingFollowsAPlainPyTorchLoop) {
-  const auto model = load(fixture("llama"));
-  const SafetensorsFile expected(fixture("llama") / "expected.safetensors");
-  const nlohmann::json training = nlohmann::json::parse(read_file(fixture("training.json")));
+  const auto model = load(huggingface_fixture("llama"));
+  const SafetensorsFile expected(huggingface_fixture("llama") / "expected.safetensors");
+  const nlohmann::json training = nlohmann::json::parse(read_file(huggingface_fixture("training.json")));
   const at::Tensor batches = expected.tensor("tokens");
   const at::Tensor losses = expected.tensor("train.losses");
 
@@ -131,15 +124,15 @@ TEST(HuggingFaceParity, TrainingFollowsAPlainPyTorchLoop) {
 TEST(HuggingFaceExport, WritesBackTheSameTensorsAndConfiguration) {
   for (const char* name : {"llama", "llama3", "qwen2", "qwen3"}) {
     const TemporaryDirectory directory;
-    const auto model = load(fixture(name));
+    const auto model = load(huggingface_fixture(name));
     export_huggingface({.config = model->config(), .tensors = tensors_of(*model)}, directory.path() / "out");
-    const SafetensorsFile original(fixture(name) / "model.safetensors");
+    const SafetensorsFile original(huggingface_fixture(name) / "model.safetensors");
     const SafetensorsFile written(directory.path() / "out" / "model.safetensors");
     EXPECT_EQ(written.tensors().size(), original.tensors().size());
     for (const TensorInfo& info : original.tensors()) {
       EXPECT_TRUE(at::equal(written.tensor(info.name), original.tensor(info.name))) << info.name;
     }
-    EXPECT_EQ(model::to_json(read_huggingface_config(directory.path() / "out")),
+    EXPECT_EQ(model::to_json(read_huggingface_config(directory.path() / "out").model),
               model::to_json(model->config()));
     EXPECT_EQ(written.metadata().at("format"), "pt");
   }
@@ -147,7 +140,7 @@ TEST(HuggingFaceExport, WritesBackTheSameTensorsAndConfiguration) {
 
 TEST(HuggingFaceExport, ShardsAreListedInAnIndexAndReadBack) {
   const TemporaryDirectory directory;
-  const auto model = load(fixture("llama"));
+  const auto model = load(huggingface_fixture("llama"));
   const fs::path out = directory.path() / "out";
   export_huggingface({.config = model->config(), .tensors = tensors_of(*model), .max_shard_bytes = 50'000},
                      out);
@@ -162,7 +155,7 @@ TEST(HuggingFaceExport, ShardsAreListedInAnIndexAndReadBack) {
 
 TEST(HuggingFaceExport, RefusesAnExistingDirectoryAndModelsThatItCannotExpress) {
   const TemporaryDirectory directory;
-  const auto model = load(fixture("llama"));
+  const auto model = load(huggingface_fixture("llama"));
   const HuggingFaceExport source{.config = model->config(), .tensors = tensors_of(*model)};
   EXPECT_THROW(export_huggingface(source, directory.path()), UserError);
   HuggingFaceExport gelu = source;
@@ -173,7 +166,7 @@ TEST(HuggingFaceExport, RefusesAnExistingDirectoryAndModelsThatItCannotExpress) 
 
 TEST(HuggingFaceExport, AFailureLeavesNothingBehind) {
   const TemporaryDirectory directory;
-  const auto model = load(fixture("llama"));
+  const auto model = load(huggingface_fixture("llama"));
   const TensorSource broken = [&](const std::string& name) {
     if (name.starts_with("output_layer")) throw Error("the disk is gone");
     return tensors_of(*model)(name);
@@ -181,36 +174,6 @@ TEST(HuggingFaceExport, AFailureLeavesNothingBehind) {
   EXPECT_THROW(export_huggingface({.config = model->config(), .tensors = broken}, directory.path() / "out"),
                Error);
   EXPECT_TRUE(fs::is_empty(directory.path()));
-}
-
-/// The message for a copy of the llama fixture whose config.json was changed.
-std::string message_for(const std::function<void(nlohmann::json&)>& change) {
-  const TemporaryDirectory directory;
-  fs::copy(fixture("llama"), directory.path(), fs::copy_options::recursive);
-  nlohmann::json config = nlohmann::json::parse(read_file(fixture("llama") / "config.json"));
-  change(config);
-  std::ofstream(directory.path() / "config.json") << config.dump();
-  return primus::testing::message_of([&] { load(directory.path()); });
-}
-
-TEST(HuggingFaceImport, SaysWhatItCannotRead) {
-  EXPECT_EQ(message_for([](auto&) {}), "accepted");
-  EXPECT_THAT(message_for([](auto& c) { c["model_type"] = "bert"; }), HasSubstr("'model_type' is 'bert'"));
-  EXPECT_THAT(message_for([](auto& c) { c.erase("hidden_size"); }), HasSubstr("'hidden_size' is missing"));
-  EXPECT_THAT(message_for([](auto& c) { c["hidden_size"] = "wide"; }), HasSubstr("'hidden_size'"));
-  EXPECT_THAT(message_for([](auto& c) { c["rope_parameters"]["rope_type"] = "yarn"; }),
-              HasSubstr("'rope_type' is 'yarn'"));
-  EXPECT_THAT(message_for([](auto& c) { c["num_key_value_heads"] = 4; }), HasSubstr("num_query_groups (4)"));
-  EXPECT_THAT(message_for([](auto& c) { c["intermediate_size"] = 96; }),
-              HasSubstr("mlp.linear_fc1.weight has shape [160, 48]"));
-  EXPECT_THAT(message_for([](auto& c) { c["num_hidden_layers"] = 3; }),
-              HasSubstr("model.layers.2.input_layernorm.weight"));
-}
-
-TEST(HuggingFaceImport, SaysThatThereIsNoModel) {
-  const TemporaryDirectory directory;
-  EXPECT_THROW(read_huggingface_config(directory.path()), UserError);
-  EXPECT_THROW(open_huggingface_tensors(directory.path()), UserError);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
 #include "core/error.h"
@@ -99,6 +100,22 @@ TEST_F(Generation, RefusesPromptsTheModelCannotTake) {
   EXPECT_THAT(message_of({60}, {}), HasSubstr("token 60"));
   EXPECT_THAT(message_of(std::vector<std::int64_t>(32, 1), {}), HasSubstr("32 tokens"));
   EXPECT_THAT(message_of({1}, {.sampling = {.top_p = 0.0}}), HasSubstr("top_p"));
+}
+
+TEST_F(Generation, NothingIsMadeOfWeightsThatAreNoNumbers) {
+  const at::NoGradGuard no_grad;
+  model_.parameters().find("decoder.final_layernorm.weight")->weight.value[3].fill_(NAN);
+  for (const double temperature : {0.0, 1.0}) {
+    EXPECT_THAT(
+        primus::testing::message_of([&] { continue_text({5}, {.sampling = {.temperature = temperature}}); }),
+        HasSubstr("decoder.final_layernorm.weight holds NaN or infinity"));
+  }
+}
+
+TEST_F(Generation, LogitsThatOverflowAreAFailure) {
+  const at::NoGradGuard no_grad;
+  model_.parameters().find("decoder.final_layernorm.weight")->weight.value.fill_(3e38);
+  EXPECT_THROW(continue_text({5}, {}), Error);
 }
 
 }  // namespace

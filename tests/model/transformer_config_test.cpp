@@ -141,5 +141,45 @@ TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
               HasSubstr("lists 2 layers, and 'num_layers' is 32"));
 }
 
+TEST(ArgumentsFrom, DescribeTheModelThatTheyCameFrom) {
+  const std::vector<void (*)(TransformerConfig&)> changes = {
+      [](TransformerConfig&) {},
+      [](TransformerConfig& c) { c.num_query_groups = c.num_attention_heads; },
+      [](TransformerConfig& c) { c.kv_channels = c.rope.dim = 64; },
+      [](TransformerConfig& c) { c.rope.interpolation_factor = 4.0; },
+      [](TransformerConfig& c) { c.rope.llama_scaling = kernels::LlamaRopeScaling{.factor = 32.0}; },
+      [](TransformerConfig& c) { c.layernorm_epsilon = 1e-5; },
+      [](TransformerConfig& c) { c.add_bias_linear = c.add_qkv_bias = true; },
+      [](TransformerConfig& c) { c.add_qkv_bias = true; },
+      [](TransformerConfig& c) { c.qk_layernorm = true; },
+      [](TransformerConfig& c) { c.untie_embeddings_and_output_weights = false; },
+      [](TransformerConfig& c) { c.attention_dropout = 0.1; },
+      [](TransformerConfig& c) { c.params_dtype = at::kFloat; }};
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    TransformerConfig config = config_of(llama);
+    changes[i](config);
+    std::string yaml = "micro_batch_size: 1\nseq_length: 1\nlr: 1.0\n";
+    for (const auto& [name, value] : arguments_from(config)) yaml += fmt::format("{}: {}\n", name, value);
+    const TransformerConfig again = config_of(yaml);
+    EXPECT_EQ(to_json(again), to_json(config)) << i;
+    EXPECT_EQ(again.attention_dropout, config.attention_dropout) << i;
+    EXPECT_EQ(again.params_dtype, config.params_dtype) << i;
+  }
+}
+
+TEST(ArgumentsFrom, NamesWhatNoArgumentsDescribe) {
+  TransformerConfig config = config_of(llama);
+  config.rope.interpolation_factor = 2.5;
+  EXPECT_THAT(primus::testing::message_of([&] { arguments_from(config); }),
+              HasSubstr("rotary_seq_len_interpolation_factor 2.5"));
+  config = config_of(llama);
+  config.rope.llama_scaling = kernels::LlamaRopeScaling{.original_max_positions = 16};
+  EXPECT_THAT(primus::testing::message_of([&] { arguments_from(config); }),
+              HasSubstr("\"original_max_position_embeddings\":16"));
+  config = config_of(llama);
+  config.normalization = Normalization::layer_norm;
+  EXPECT_THAT(primus::testing::message_of([&] { arguments_from(config); }), HasSubstr("normalization"));
+}
+
 }  // namespace
 }  // namespace primus::model

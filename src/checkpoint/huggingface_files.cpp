@@ -1,0 +1,66 @@
+#include "checkpoint/huggingface_files.h"
+
+#include <ATen/Functions.h>
+
+#include "checkpoint/json_object.h"
+
+namespace primus::checkpoint {
+
+namespace fs = std::filesystem;
+
+HuggingFaceFiles::HuggingFaceFiles(const fs::path& directory) : directory_(directory) {
+  // Transformers takes the single file first, too.
+  if (fs::exists(directory / single_file)) {
+    open(single_file);
+  } else if (fs::exists(directory / hf_index_file)) {
+    open_indexed_files(directory / hf_index_file);
+  } else {
+    const bool pickled =
+        fs::exists(directory / "pytorch_model.bin") || fs::exists(directory / "pytorch_model.bin.index.json");
+    throw_user_error(
+        "{}: there is neither {} nor {} in it{}", directory.string(), single_file, hf_index_file,
+        pickled ? "; pickled weights (pytorch_model.bin) are not read: save them as safetensors" : "");
+  }
+  if (fs::exists(directory / "adapter_config.json")) {
+    throw_user_error(
+        "{}: it holds an adapter (adapter_config.json) that would be left out: merge it into the model",
+        directory.string());
+  }
+}
+
+void HuggingFaceFiles::open_indexed_files(const fs::path& index) {
+  const JsonObject json(index);
+  const JsonObject weight_map = json.object("weight_map");
+  for (const std::string& name : weight_map.unread()) {
+    const auto file = weight_map.get<std::string>(name);
+    if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos)
+      weight_map.refuse(fmt::format("the file of '{}' is '{}', which is not in this directory", name, file));
+    if (!files_.contains(file)) {
+      std::error_code ignored;
+      if (!fs::exists(directory_ / file, ignored))
+        weight_map.refuse(fmt::format("the file '{}' is missing", file));
+      open(file);
+    }
+    if (files_.at(file)->find(name) == nullptr)
+      weight_map.refuse(fmt::format("there is no tensor '{}' in '{}'", name, file));
+  }
+}
+
+void HuggingFaceFiles::open(const std::string& file) {
+  const auto& opened = files_[file] = std::make_unique<SafetensorsFile>(directory_ / file);
+  for (const TensorInfo& info : opened->tensors()) {
+    const auto [known, is_new] = tensors_.emplace(info.name, opened.get());
+    if (!is_new) {
+      throw_user_error("{}: tensor '{}' is in two files, {} and {}", directory_.string(), info.name,
+                       known->second->path().filename().string(), file);
+    }
+  }
+}
+
+void require_finite(const at::Tensor& tensor, const std::string& name) {
+  if (!at::isfinite(tensor).all().item<bool>())
+    throw_user_error("tensor {} holds NaN or infinity: the model is damaged, or its training has diverged",
+                     name);
+}
+
+}  // namespace primus::checkpoint
