@@ -23,7 +23,7 @@ void read_safetensors(std::string_view bytes) {
 /// The sections config.json, model.safetensors.index.json and model.safetensors (or the index's files).
 void read_huggingface_model(std::string_view bytes) {
   const InputFiles files(bytes);
-  const model::TransformerConfig config = checkpoint::read_huggingface_config(files.folder());
+  const model::TransformerConfig config = checkpoint::read_huggingface_config(files.folder()).model;
   const checkpoint::TensorSource tensors = checkpoint::import_huggingface(files.folder(), config);
   for (const checkpoint::TensorRule& rule : checkpoint::import_rules(config)) tensors(rule.name);
 }

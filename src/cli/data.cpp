@@ -29,15 +29,19 @@ void run_preprocess(const tokenizer::TokenizerOptions& tokenizer_options,
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  const auto outputs = data::preprocess(*tokenizer, options, [&](const data::PreprocessProgress& progress) {
+  const auto report = data::preprocess(*tokenizer, options, [&](const data::PreprocessProgress& progress) {
     std::cerr << fmt::format("Processed {} documents ({:.0f} docs/s, {:.2f} MB/s)\n", progress.documents,
                              static_cast<double>(progress.documents) / seconds(),
                              static_cast<double>(progress.bytes) / seconds() / (1 << 20));
   });
-  for (const data::PreprocessOutput& output : outputs)
-    std::cout
-        << Json{{"prefix", output.prefix}, {"documents", output.documents}, {"tokens", output.tokens}}.dump()
-        << '\n';
+  if (report.skipped.count > 0) std::cerr << "primus: warning: " << to_string(report.skipped) << '\n';
+  for (const data::PreprocessOutput& output : report.outputs)
+    std::cout << Json{{"prefix", output.prefix},
+                      {"documents", output.documents},
+                      {"tokens", output.tokens},
+                      {"skipped", report.skipped.count}}
+                     .dump()
+              << '\n';
 }
 
 void add_preprocess(CLI::App& parent) {
@@ -55,7 +59,7 @@ void add_preprocess(CLI::App& parent) {
   command
       ->add_option(
           "--format", arguments->format,
-          "auto (by name), jsonl, lines (one document a line), paragraphs (blank lines between) or whole")
+          "auto (by content), jsonl, lines (one document a line), paragraphs (blank lines between) or whole")
       ->capture_default_str();
   command
       ->add_option("--json_keys,--json-keys,--json_key", options.json_keys,
@@ -68,6 +72,8 @@ void add_preprocess(CLI::App& parent) {
   add_tokenizer_options(*command, arguments->tokenizer);
   command->add_flag("--append_eod,--append-eod", options.append_eod,
                     "End each document with the end-of-document token");
+  command->add_flag("--skip_bad,--skip-bad", options.skip_bad,
+                    "Leave out documents that cannot be read, and say how many and which were the first");
   command->add_option("--workers", options.workers, "Threads that tokenize")->capture_default_str();
   command
       ->add_option("--log_interval,--log-interval", options.log_interval, "Documents between progress lines")

@@ -6,9 +6,9 @@
 
 #include "cli/config_options.h"
 #include "cli/data_commands.h"
+#include "config/blend.h"
 #include "core/error.h"
 #include "data/bigram.h"
-#include "data/blended_dataset.h"
 #include "data/data_arguments.h"
 #include "data/sampler.h"
 #include "tokenizer/tokenizer_arguments.h"
@@ -101,7 +101,7 @@ void inspect_samples(const InspectOptions& options, const std::vector<std::strin
   if (options.data_parallel_size < 1) throw UserError("--data_parallel_size must be positive");
   const config::Experiment experiment = config::resolve(options.config->request(tokens));
   const config::Arguments& arguments = experiment.arguments;
-  const auto tokenizer = tokenizer::make_tokenizer(tokenizer::tokenizer_options_from(arguments));
+  const auto tokenizer = tokenizer::make_tokenizer(arguments);
   data::Datasets datasets =
       data::build_datasets(data::data_config_from(arguments, *tokenizer),
                            data::split_sizes_from(arguments, options.data_parallel_size));
@@ -125,9 +125,11 @@ struct BigramOptions {
 
 /// A weighted blend has no epoch of its own.
 bool has_weights(const data::DataConfig& config) {
-  return data::parse_blend(config.data_path).weights || data::parse_blend(config.train_data_path).weights ||
-         data::parse_blend(config.valid_data_path).weights ||
-         data::parse_blend(config.test_data_path).weights;
+  const auto weighted = [](const data::DataPaths& paths) {
+    return config::parse_blend(paths.items).weights.has_value();
+  };
+  return weighted(config.data_path) || weighted(config.train_data_path) || weighted(config.valid_data_path) ||
+         weighted(config.test_data_path);
 }
 
 /// One epoch of the training data against one epoch of the evaluation data; of weighted blends, the samples
@@ -135,7 +137,7 @@ bool has_weights(const data::DataConfig& config) {
 void bigram(const BigramOptions& options, const std::vector<std::string>& tokens) {
   const config::Experiment experiment = config::resolve(options.config->request(tokens));
   const config::Arguments& arguments = experiment.arguments;
-  const auto tokenizer = tokenizer::make_tokenizer(tokenizer::tokenizer_options_from(arguments));
+  const auto tokenizer = tokenizer::make_tokenizer(arguments);
   const data::DataConfig config = data::data_config_from(arguments, *tokenizer);
   data::Datasets datasets = data::build_datasets(
       config, has_weights(config) ? data::split_sizes_from(arguments, 1) : data::SplitSizes());

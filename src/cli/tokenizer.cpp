@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/tokenizer_options.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "data/documents.h"
 #include "tokenizer/bpe_trainer.h"
 
@@ -19,6 +20,7 @@ struct TokenizerTrainOptions {
   std::vector<std::string> inputs;
   std::string format = "auto";
   std::vector<std::string> json_keys = {"text"};
+  bool skip_bad = false;
   tokenizer::BpeTrainer::Options training;
   std::string output;
 };
@@ -26,20 +28,25 @@ struct TokenizerTrainOptions {
 void train(const TokenizerTrainOptions& options) {
   tokenizer::BpeTrainer trainer(options.training);
   std::int64_t documents = 0, bytes = 0;
+  data::SkippedDocuments skipped;
   for (const std::string& input : options.inputs) {
     data::DocumentReader reader(input, data::parse_document_format(options.format));
     while (auto document = reader.next()) {
-      for (const std::string& text : data::document_texts(*document, reader.format(), options.json_keys)) {
-        try {
-          trainer.add(text);
-        } catch (const UserError& error) {
-          throw UserError(document->where, error.what());
+      try {
+        for (const auto& texts : data::document_texts(*document, reader.format(), options.json_keys)) {
+          for (const std::string& text : texts) {
+            blame(document->where, [&] { trainer.add(text); });
+            bytes += static_cast<std::int64_t>(text.size());
+          }
         }
-        bytes += static_cast<std::int64_t>(text.size());
+        ++documents;
+      } catch (const UserError& error) {
+        if (!options.skip_bad) throw;
+        skipped.add(error.what());
       }
-      ++documents;
     }
   }
+  if (skipped.count > 0) std::cerr << "primus: warning: " << to_string(skipped) << '\n';
   if (documents == 0) throw UserError("the input has no documents to train on");
   const tokenizer::TrainedBpe trained = trainer.train();
   tokenizer::save_tokenizer(trained, options.output);
@@ -67,6 +74,7 @@ void add_tokenizer_train(CLI::App& parent) {
       ->add_option("--json_keys,--json_key,--json-keys", options->json_keys,
                    "Keys of JSON lines to learn from")
       ->capture_default_str();
+  command->add_flag("--skip_bad,--skip-bad", options->skip_bad, "Leave out documents that cannot be read");
   command->add_option("--vocab_size,--vocab-size", options->training.vocab_size, "Entries of the vocabulary")
       ->capture_default_str();
   command
@@ -104,8 +112,7 @@ std::vector<tokenizer::TokenId> parse_ids(const std::string& text) {
     throw UserError("token ids must be a JSON list such as [17, 4]");
   std::vector<tokenizer::TokenId> ids;
   for (const auto& id : json) {
-    if (!id.is_number_integer()) throw_user_error("{} is not a token id", id.dump());
-    ids.push_back(id.get<tokenizer::TokenId>());
+    ids.push_back(whole_number<tokenizer::TokenId>(id, "a token id"));
   }
   return ids;
 }

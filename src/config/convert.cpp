@@ -2,9 +2,9 @@
 
 #include <cctype>
 #include <cmath>
-#include <sstream>
 
 #include "config/arguments.h"
+#include "config/blend.h"
 #include "config/scalar.h"
 #include "config/suggest.h"
 #include "config/yaml.h"
@@ -113,6 +113,9 @@ std::optional<std::string> not_allowed(const Argument& argument, const T& item) 
   if constexpr (std::is_same_v<T, std::int64_t>) {
     if (!in_range(item)) return fmt::format("must not be beyond {}", largest_integer);
   }
+  if constexpr (std::is_same_v<T, double>) {
+    if (!std::isfinite(item)) return "must be a finite number";
+  }
   if constexpr (!std::is_same_v<T, std::string>) {
     if (!passes(argument.details.check, static_cast<double>(item))) return check_text(argument.details.check);
   }
@@ -126,6 +129,19 @@ Outcome scalar_of(const Argument& argument, std::string_view wanted, const Value
   if (const auto reason = not_allowed(argument, *item))
     return fmt::format("{}; it is {}", *reason, value.as_written());
   return TypedValue(*item);
+}
+
+/// Whether a text stands for a list, as in `data_path=[0.5, /a, 0.5, /b]` on the command line.
+bool is_list_in_text(const Value& value) { return value.is_text() && value.text()->starts_with('['); }
+
+/// The items of a list in YAML's brackets; none when the text is broken.
+std::optional<Value::List> list_in_text(const std::string& text) {
+  try {
+    const Value value = parse_yaml(text, "");
+    if (value.list()) return *value.list();
+  } catch (const UserError&) {
+  }
+  return std::nullopt;
 }
 
 /// The items of a list. A single value is a list of one; numbers may also stand in one text, as in "0,3,4".
@@ -145,6 +161,10 @@ template <typename T>
 Outcome list_of(const Argument& argument, std::string_view wanted, const Value& value) {
   std::vector<T> items;
   if (value.is_null()) return TypedValue(items);
+  if (is_list_in_text(value)) {
+    const auto list = list_in_text(*value.text());
+    return list ? list_of<T>(argument, wanted, Value(*list)) : must_be(wanted, value);
+  }
   if (value.is_map()) return must_be(wanted, value);
   for (const Value& item : items_of<T>(value)) {
     const auto converted = item_as<T>(item);
@@ -157,11 +177,9 @@ Outcome list_of(const Argument& argument, std::string_view wanted, const Value& 
 }
 
 Outcome words_of(const Argument& argument, const Value& value) {
-  if (!value.is_text()) return list_of<std::string>(argument, "a text, or a list of texts", value);
-  std::istringstream stream(*value.text());
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return TypedValue(std::move(words));
+  if (!value.is_text() || is_list_in_text(value))
+    return list_of<std::string>(argument, "a text, or a list of texts", value);
+  return TypedValue(split_at_blanks(*value.text()));
 }
 
 Outcome layer_pattern_of(const Value& value) {

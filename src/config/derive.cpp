@@ -29,9 +29,14 @@ Value::List texts(const std::vector<std::string>& items) {
   return list;
 }
 
+/// The same value as a list, set where it was.
 template <ArgumentName Name>
 void split_words(Arguments& arguments) {
-  if (arguments.value(Name.view()).is_text()) set<Name>(arguments, texts(arguments.get<Name>()));
+  Value value = arguments.value(Name.view());
+  if (!value.is_text()) return;
+  value.written = *value.text();
+  value.content = texts(arguments.get<Name>());
+  arguments.set(Name.view(), std::move(value));
 }
 
 void prepare_paths(Arguments& arguments, const RunContext& context) {

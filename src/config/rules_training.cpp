@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/blend.h"
 #include "config/rules.h"
 
 namespace primus::config {
@@ -96,18 +97,48 @@ class TrainingRules : RuleSubject {
   }
 
   void data() {
+    require<"num_dataset_builder_threads">(a.get<"num_dataset_builder_threads">() > 0,
+                                           "'num_dataset_builder_threads' must be greater than 0");
+    if (a.get<"mock_data">()) return;
+    const bool blend = !a.get<"data_path">().empty();
     const bool per_split = !a.get<"train_data_path">().empty() || !a.get<"valid_data_path">().empty() ||
                            !a.get<"test_data_path">().empty();
-    require<"train_data_path">(
-        a.get<"mock_data">() + !a.get<"data_path">().empty() + per_split <= 1,
-        "give one source of data: 'mock_data', 'data_path', or the paths of each split");
-    require<"data_args_path">(a.get<"data_path">().empty() || !a.get<"data_args_path">(),
+    require<"data_args_path">(!blend || !a.get<"data_args_path">(),
                               "'data_path' and 'data_args_path' exclude each other");
     require<"per_split_data_args_path">(
         !per_split || !a.get<"per_split_data_args_path">(),
         "'per_split_data_args_path' and the paths of each split exclude each other");
-    require<"num_dataset_builder_threads">(a.get<"num_dataset_builder_threads">() > 0,
-                                           "'num_dataset_builder_threads' must be greater than 0");
+    const bool any_per_split = per_split || a.get<"per_split_data_args_path">();
+    require<"train_data_path">(!(blend || a.get<"data_args_path">()) || !any_per_split,
+                               "give one source of data: 'data_path', or the paths of each split");
+    require<"split">(!any_per_split || !a.get<"split">(),
+                     "'split' divides 'data_path'; it cannot stand beside the paths of each split");
+    if (const auto split = a.get<"split">()) reads<"split">([&] { parse_split(*split); });
+    reads_blend<"data_path">();
+    reads_blend<"train_data_path">();
+    reads_blend<"valid_data_path">();
+    reads_blend<"test_data_path">();
+  }
+
+  template <ArgumentName Name>
+  void reads_blend() {
+    reads<Name>([&] {
+      try {
+        parse_blend(a.get<Name>());
+      } catch (const UserError& error) {
+        throw_user_error("'{}' is {}", Name.view(), error.what());
+      }
+    });
+  }
+
+  /// Makes what `parse` refuses a problem of the argument.
+  template <ArgumentName Name, typename Parse>
+  void reads(const Parse& parse) {
+    try {
+      parse();
+    } catch (const UserError& error) {
+      require<Name>(false, error.what());
+    }
   }
 
   void optimizer() {

@@ -113,7 +113,7 @@ class Value {
 
   Content content;
   Origin origin;
-  /// The characters of a plain scalar that was read as something other than text.
+  /// The characters of a scalar that was read as something other than text.
   std::string written;
   /// The value that this one replaced in a merge, which may itself have replaced another.
   std::shared_ptr<const Value> replaced;

@@ -42,6 +42,16 @@ class SystemError : public Error {
   int error_number_;
 };
 
+/// Runs `step`; what it finds wrong with the user's input is said to be at `where`.
+template <typename Step>
+auto blame(const Where& where, const Step& step) {
+  try {
+    return step();
+  } catch (const UserError& error) {
+    throw UserError(where, error.what());
+  }
+}
+
 /// Throws `UserError` with a message in fmt's format.
 template <typename... Args>
 [[noreturn]] void throw_user_error(fmt::format_string<Args...> format, Args&&... args) {

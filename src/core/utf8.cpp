@@ -69,6 +69,11 @@ void append_utf8(std::string& text, char32_t value) {
   }
 }
 
+std::string_view without_byte_order_mark(std::string_view text) {
+  const CodePoint first = decode_utf8(text, 0);
+  return text.substr(first.value == byte_order_mark ? first.size : 0);
+}
+
 std::size_t find_invalid_utf8(std::string_view text) {
   for (std::size_t at = ascii_prefix(text, 0); at < text.size(); at = ascii_prefix(text, at)) {
     const CodePoint character = decode_utf8(text, at);
@@ -81,8 +86,10 @@ std::size_t find_invalid_utf8(std::string_view text) {
 void require_utf8(std::string_view text) {
   const std::size_t at = find_invalid_utf8(text);
   if (at != std::string_view::npos)
-    throw_user_error("text is not valid UTF-8 at byte {} (0x{:02x}); convert it first, e.g. with iconv", at,
-                     static_cast<unsigned char>(text[at]));
+    throw_user_error(
+        "text is not valid UTF-8 at byte {} (0x{:02x}); if it is Latin-1 (Windows-1252), "
+        "`iconv -f WINDOWS-1252 -t UTF-8` converts it",
+        at, static_cast<unsigned char>(text[at]));
 }
 
 }  // namespace primus

@@ -20,6 +20,10 @@ bool is_white_space(char32_t value);
 
 void append_utf8(std::string& text, char32_t value);
 
+/// What some programs write in front of a text; no part of it.
+inline constexpr char32_t byte_order_mark = 0xFEFF;
+std::string_view without_byte_order_mark(std::string_view text);
+
 /// The byte position of the first invalid sequence, or `std::string_view::npos`.
 std::size_t find_invalid_utf8(std::string_view text);
 

@@ -1,8 +1,6 @@
 #include "data/blended_dataset.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -11,13 +9,6 @@
 namespace primus::data {
 
 namespace {
-
-std::optional<double> parse_weight(const std::string& text) {
-  double weight = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
-  if (error != std::errc() || rest != text.data() + text.size()) return std::nullopt;
-  return weight;
-}
 
 /// The dataset of `candidates` whose share so far lags most behind its weight.
 std::size_t most_lagging(const std::vector<double>& weights, const std::vector<std::int64_t>& taken,
@@ -41,25 +32,6 @@ void take(BlendIndex& index, std::vector<std::int64_t>& taken, std::size_t datas
 }
 
 }  // namespace
-
-Blend parse_blend(const std::vector<std::string>& items) {
-  if (items.size() % 2 == 1) return {items, std::nullopt};
-  std::vector<double> weights;
-  std::vector<std::string> paths;
-  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    if (const auto weight = parse_weight(items[i])) weights.push_back(*weight);
-    paths.push_back(items[i + 1]);
-  }
-  if (weights.empty()) return {items, std::nullopt};
-  if (weights.size() < paths.size())
-    throw_user_error("data_path \"{}\": either every path has a weight before it or none has",
-                     fmt::join(items, " "));
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (!(weights[i] > 0) || !std::isfinite(weights[i]))
-      throw_user_error("data_path: the weight of {} must be positive, not {}", paths[i], weights[i]);
-  }
-  return {paths, weights};
-}
 
 BlendIndex build_blend_index(const std::vector<double>& weights, std::int64_t size) {
   BlendIndex index;

@@ -2,23 +2,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 
 namespace primus::data {
-
-/// A blend as users write it: paths, and weights or none.
-struct Blend {
-  std::vector<std::string> paths;
-  std::optional<std::vector<double>> weights;
-};
-
-/// Reads `data_path`: a list of path prefixes, or weight and path in turn ("0.3 a 0.7 b"). Throws UserError
-/// when only some weights are numbers, or one is not positive.
-Blend parse_blend(const std::vector<std::string>& items);
 
 /// Which sample of which dataset comes i-th in a blend.
 struct BlendIndex {

@@ -1,50 +1,73 @@
 #include "data/data_arguments.h"
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "config/arguments.h"
+#include "config/blend.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/file_kind.h"
 #include "core/json.h"
+#include "core/utf8.h"
 
 namespace primus::data {
 
 namespace {
 
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
+/// `value` is the argument as it was given, `items` what it holds.
+DataPaths paths_from(const config::Value& value, std::vector<std::string> items) {
+  const bool was_text = !value.is_list() || !value.written.empty();
+  return {std::move(items), value.origin.where(), was_text && !value.as_written().starts_with('[')};
+}
+
+/// The items of a text in `file`.
+DataPaths paths_in_text(const std::string& file, std::string_view text) {
+  return {config::split_at_blanks(text), {file}, true};
+}
+
+std::string read_text(const std::string& path) {
+  const std::string content = read_file(path);
+  if (const auto kind = foreign_kind(content)) throw_user_error("{} is {}", path, *kind);
+  return std::string(without_byte_order_mark(content));
 }
 
 /// `data_args_path`: a file with what data_path would hold.
-std::vector<std::string> read_blend_file(const std::string& path) {
-  std::vector<std::string> words = words_of(read_file(path));
-  if (words.empty()) throw_user_error("{} (data_args_path) names no dataset", path);
-  return words;
+DataPaths read_blend_file(const std::string& path) {
+  DataPaths paths = paths_in_text(path, read_text(path));
+  if (paths.empty()) throw_user_error("{} (data_args_path) names no dataset", path);
+  return paths;
+}
+
+DataPaths paths_in_json(const std::string& file, const std::string& split, const nlohmann::json& value) {
+  if (value.is_null()) return {};
+  if (value.is_string()) return paths_in_text(file, value.get<std::string>());
+  DataPaths paths{{}, {file}, false};
+  for (const auto& item : value.is_array() ? value : nlohmann::json::array({value})) {
+    if (!value.is_array() || !(item.is_string() || item.is_number()))
+      throw_user_error("{} (per_split_data_args_path): \"{}\" must be a text, or a list of paths and weights",
+                       file, split);
+    paths.items.push_back(item.is_string() ? item.get<std::string>() : item.dump());
+  }
+  return paths;
 }
 
 /// `per_split_data_args_path`: a JSON object with the blends of "train", "valid" and "test", each a list or a
 /// text.
 void read_split_file(const std::string& path, DataConfig& config) {
-  const auto read = [](const nlohmann::json& json, const char* name) -> std::vector<std::string> {
-    const auto found = json.find(name);
-    if (found == json.end() || found->is_null()) return {};
-    if (found->is_string()) return words_of(found->get<std::string>());
-    std::vector<std::string> words;
-    for (const auto& item : *found) words.push_back(item.is_string() ? item.get<std::string>() : item.dump());
-    return words;
-  };
-  try {
-    const auto json = read_json(path);
-    if (!json.is_object()) throw_user_error("{} (per_split_data_args_path) must hold a JSON object", path);
-    config.train_data_path = read(json, "train");
-    config.valid_data_path = read(json, "valid");
-    config.test_data_path = read(json, "test");
-  } catch (const nlohmann::json::exception& error) {
-    throw_user_error("{} (per_split_data_args_path) is broken: {}", path, describe(error));
+  const auto json = parse_json(read_text(path), path);
+  if (!json.is_object()) throw_user_error("{} (per_split_data_args_path) does not hold a JSON object", path);
+  for (const auto& [split, value] : json.items()) {
+    DataPaths paths = paths_in_json(path, split, value);
+    if (split == "train") {
+      config.train_data_path = std::move(paths);
+    } else if (split == "valid") {
+      config.valid_data_path = std::move(paths);
+    } else if (split == "test") {
+      config.test_data_path = std::move(paths);
+    } else {
+      throw_user_error("{} (per_split_data_args_path) has the key \"{}\"; it may have train, valid and test",
+                       path, split);
+    }
   }
 }
 
@@ -54,15 +77,19 @@ DataConfig data_config_from(const config::Arguments& arguments, const tokenizer:
   DataConfig config;
   config.mock_data = arguments.get<"mock_data">();
   if (!config.mock_data) {
-    config.data_path = arguments.get<"data_path">();
-    config.train_data_path = arguments.get<"train_data_path">();
-    config.valid_data_path = arguments.get<"valid_data_path">();
-    config.test_data_path = arguments.get<"test_data_path">();
-    if (const auto path = arguments.get<"data_args_path">(); path && config.data_path.empty())
-      config.data_path = read_blend_file(*path);
-    if (const auto path = arguments.get<"per_split_data_args_path">()) read_split_file(*path, config);
+    config.data_path = paths_from(arguments.value("data_path"), arguments.get<"data_path">());
+    config.train_data_path =
+        paths_from(arguments.value("train_data_path"), arguments.get<"train_data_path">());
+    config.valid_data_path =
+        paths_from(arguments.value("valid_data_path"), arguments.get<"valid_data_path">());
+    config.test_data_path = paths_from(arguments.value("test_data_path"), arguments.get<"test_data_path">());
+    if (const auto path = arguments.get<"data_args_path">())
+      config.data_path = blame(arguments.where<"data_args_path">(), [&] { return read_blend_file(*path); });
+    if (const auto path = arguments.get<"per_split_data_args_path">())
+      blame(arguments.where<"per_split_data_args_path">(), [&] { read_split_file(*path, config); });
   }
   config.split = arguments.get<"split">().value_or("");
+  config.split_where = arguments.where<"split">();
   config.data_cache_path = arguments.get<"data_cache_path">().value_or("");
   config.mid_level_dataset_surplus = arguments.get<"mid_level_dataset_surplus">();
   config.seq_length = arguments.get<"seq_length">();

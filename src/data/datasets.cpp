@@ -1,10 +1,12 @@
 #include "data/datasets.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "config/blend.h"
 #include "core/error.h"
 #include "data/blended_dataset.h"
 #include "data/gpt_dataset.h"
@@ -28,7 +30,8 @@ class SplitBuilder {
   SplitBuilder(const DataConfig& config, Split split, const Fraction& fraction)
       : config_(config), split_(split), fraction_(fraction) {}
 
-  std::unique_ptr<Dataset> build(const Blend& blend, const std::vector<Source>& sources, Size size) const {
+  std::unique_ptr<Dataset> build(const config::Blend& blend, const std::vector<Source>& sources,
+                                 Size size) const {
     if (size && *size == 0) return nullptr;
     if (sources.size() == 1 && !blend.weights) return build_one(sources[0], size);
     return blend.weights ? build_weighted(*blend.weights, sources, size) : build_proportional(sources, size);
@@ -85,30 +88,39 @@ void check_config(const DataConfig& config) {
   if (given == 0)
     throw UserError("no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
   if (per_split && !config.split.empty())
-    throw UserError("split divides data_path; it cannot stand beside train/valid/test_data_path");
+    throw UserError(config.split_where,
+                    "'split' divides 'data_path'; it cannot stand beside the paths of each split");
   if (config.seed < 0 || config.seed > std::numeric_limits<std::uint32_t>::max())
     throw_user_error("seed must lie between 0 and 2^32 - 1, not {}", config.seed);
 }
 
-std::vector<Source> open_all(const std::vector<std::string>& paths) {
-  if (paths.size() > std::numeric_limits<std::int16_t>::max())
+/// How the argument was read, where a path with blanks may have been meant.
+std::string note_on_blanks(const DataPaths& paths, const config::Blend& blend) {
+  const auto has_blank = [](const std::string& item) { return item.find(' ') != std::string::npos; };
+  const bool divided = paths.split_at_blanks && blend.paths.size() > 1 && !blend.weights;
+  if (!divided && std::ranges::none_of(blend.paths, has_blank)) return "";
+  return fmt::format(" ({})", config::rule_of_blanks);
+}
+
+std::vector<Source> open_all(const DataPaths& paths, const config::Blend& blend) {
+  if (blend.paths.size() > std::numeric_limits<std::int16_t>::max())
     throw_user_error("a blend of {} datasets is too large; merge some with `primus-cli data merge`",
-                     paths.size());
+                     blend.paths.size());
   std::vector<Source> sources;
-  for (const std::string& path : paths) sources.push_back(std::make_shared<IndexedDataset>(path));
+  for (const std::string& path : blend.paths) {
+    try {
+      sources.push_back(std::make_shared<IndexedDataset>(path));
+    } catch (const UserError& error) {
+      throw UserError(error.what() + note_on_blanks(paths, blend));
+    }
+  }
   return sources;
 }
 
-std::array<std::unique_ptr<Dataset>, 3> build_from_one(const DataConfig& config,
-                                                       const std::array<Size, 3>& sizes) {
-  const Blend blend = config.mock_data ? Blend{{"mock"}, std::nullopt} : parse_blend(config.data_path);
-  const std::vector<Source> sources =
-      config.mock_data ? std::vector<Source>{std::make_shared<MockSource>(config.vocab_size, config.eod)}
-                       : open_all(blend.paths);
-  const std::string_view split = config.mock_data       ? mock_split
-                                 : config.split.empty() ? default_split
-                                                        : std::string_view(config.split);
-  const SplitFractions fractions = parse_split(split);
+std::array<std::unique_ptr<Dataset>, 3> build_all(const DataConfig& config, const config::Blend& blend,
+                                                  const std::vector<Source>& sources, std::string_view split,
+                                                  const std::array<Size, 3>& sizes) {
+  const SplitFractions fractions = split_fractions(split);
   std::array<std::unique_ptr<Dataset>, 3> datasets;
   for (std::size_t i = 0; i < datasets.size(); ++i) {
     if (fractions[i])
@@ -118,12 +130,27 @@ std::array<std::unique_ptr<Dataset>, 3> build_from_one(const DataConfig& config,
   return datasets;
 }
 
-std::unique_ptr<Dataset> build_separate(const DataConfig& config, Split split,
-                                        const std::vector<std::string>& items, Size size) {
-  if (items.empty()) return nullptr;
-  Blend blend = parse_blend(items);
-  if (blend.paths.size() == 1) blend.weights.reset();
-  return SplitBuilder(config, split, {0.0, 1.0}).build(blend, open_all(blend.paths), size);
+std::array<std::unique_ptr<Dataset>, 3> build_from_one(const DataConfig& config,
+                                                       const std::array<Size, 3>& sizes) {
+  if (config.mock_data) {
+    const std::vector<Source> sources = {std::make_shared<MockSource>(config.vocab_size, config.eod)};
+    return build_all(config, {{"mock"}, std::nullopt}, sources, mock_split, sizes);
+  }
+  return blame(config.data_path.where, [&] {
+    const config::Blend blend = config::parse_blend(config.data_path.items);
+    return build_all(config, blend, open_all(config.data_path, blend),
+                     config.split.empty() ? default_split : std::string_view(config.split), sizes);
+  });
+}
+
+std::unique_ptr<Dataset> build_separate(const DataConfig& config, Split split, const DataPaths& paths,
+                                        Size size) {
+  if (paths.empty()) return nullptr;
+  return blame(paths.where, [&] {
+    config::Blend blend = config::parse_blend(paths.items);
+    if (blend.paths.size() == 1) blend.weights.reset();
+    return SplitBuilder(config, split, {0.0, 1.0}).build(blend, open_all(paths, blend), size);
+  });
 }
 
 }  // namespace

@@ -7,18 +7,31 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "data/dataset.h"
 
 namespace primus::data {
 
+/// The datasets of one of Megatron's data-path arguments, and what to say of it when it is wrong.
+struct DataPaths {
+  /// Path prefixes, or weights and prefixes in turn; see `config::parse_blend`.
+  std::vector<std::string> items;
+  /// Where it was set.
+  Where where = {};
+  /// Whether the items were one text.
+  bool split_at_blanks = false;
+
+  bool empty() const { return items.empty(); }
+};
+
 /// Megatron's data arguments. At most one of `mock_data`, `data_path`, and the paths per split may be given.
 struct DataConfig {
   bool mock_data = false;
-  /// Path prefixes, or weights and prefixes in turn; see `parse_blend`.
-  std::vector<std::string> data_path;
-  std::vector<std::string> train_data_path, valid_data_path, test_data_path;
-  /// How `data_path` is divided; empty: Megatron's default "969, 30, 1".
+  DataPaths data_path;
+  DataPaths train_data_path, valid_data_path, test_data_path;
+  /// How `data_path` is divided, and where that was set; empty: Megatron's default "969, 30, 1".
   std::string split;
+  Where split_where = {};
   std::filesystem::path data_cache_path;
   std::int64_t seq_length = 0;
   std::int64_t seed = 1234;
@@ -47,7 +60,8 @@ SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std
                        std::int64_t eval_iters, std::int64_t global_batch_size);
 
 /// Builds the datasets as Megatron-Core's BlendedMegatronDatasetBuilder does. Throws UserError for missing or
-/// damaged files, contradicting arguments, and splits without enough tokens.
+/// damaged files, contradicting arguments, and splits without enough tokens, with the place where they were
+/// asked for.
 Datasets build_datasets(const DataConfig& config, const SplitSizes& sizes);
 
 }  // namespace primus::data

@@ -3,8 +3,15 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+
+#include "core/file_kind.h"
+#include "core/utf8.h"
+#include "data/json_line.h"
 
 namespace primus::data {
 
@@ -16,10 +23,10 @@ constexpr unsigned block_size = 1 << 18;
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
-DocumentFormat format_of(std::string_view path, DocumentFormat format) {
-  if (format != DocumentFormat::automatic) return format;
-  if (path.ends_with(".gz")) path.remove_suffix(3);
-  return path.ends_with(".jsonl") || path.ends_with(".json") ? DocumentFormat::jsonl : DocumentFormat::lines;
+bool is_named_as_json(std::string path) {
+  std::ranges::transform(path, path.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (path.ends_with(".gz")) path.resize(path.size() - 3);
+  return path.ends_with(".jsonl") || path.ends_with(".json") || path.ends_with(".ndjson");
 }
 
 }  // namespace
@@ -53,21 +60,53 @@ struct DocumentReader::File {
     const char* reason = gzerror(handle, &error);
     if (count < 0 || (count == 0 && error != Z_OK))
       throw_user_error("cannot read {}: {}", path,
-                       error == Z_BUF_ERROR ? "the gzip data is cut off" : reason);
+                       error == Z_BUF_ERROR    ? "the gzip data is cut off"
+                       : error == Z_DATA_ERROR ? "the gzip data is damaged"
+                                               : reason);
     block.resize(static_cast<std::size_t>(count));
     return count > 0;
   }
 };
 
 DocumentReader::DocumentReader(const std::string& path, DocumentFormat format)
-    : file_(std::make_unique<File>()),
-      path_(path == "-" ? "standard input" : path),
-      format_(format_of(path, format)) {
+    : file_(std::make_unique<File>()), path_(path == "-" ? "standard input" : path), format_(format) {
   if (path != "-" && fs::is_directory(path)) throw_user_error("cannot read {}: it is a directory", path);
   file_->handle = path == "-" ? gzdopen(::dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb");
   if (file_->handle == nullptr)
     throw_user_error("cannot read {}: {}", path_, std::generic_category().message(errno));
   gzbuffer(file_->handle, block_size);
+  if (!file_->fill(path_)) {
+    if (format_ == DocumentFormat::automatic) format_ = DocumentFormat::lines;
+    return;
+  }
+  if (const auto kind = foreign_kind(file_->block))
+    throw_user_error("cannot read {}: it is {}", path_, *kind);
+  file_->at = file_->block.size() - without_byte_order_mark(file_->block).size();
+  if (format_ == DocumentFormat::automatic) format_ = format_by_content(path);
+}
+
+/// Decides by the first block of the file.
+DocumentFormat DocumentReader::format_by_content(const std::string& path) const {
+  const std::string_view content = std::string_view(file_->block).substr(file_->at);
+  constexpr std::string_view blanks = " \t\r\n";
+  const auto nth_mark = [&](std::size_t from) {
+    return std::min(content.find_first_not_of(blanks, from), content.size());
+  };
+  const std::size_t first = nth_mark(0), second = nth_mark(first + 1);
+  const std::string_view one = content.substr(first, 1), two = content.substr(second, 1);
+  const bool object = one == "{" && (two == "\"" || two == "}");
+  if (is_named_as_json(path) || (object && content.find('\n', first) > second)) return DocumentFormat::jsonl;
+  if (object || (one == "[" && (two == "{" || two == "\"")))
+    throw_user_error(
+        "{} begins like JSON, but not with a whole object on one line: `jq -c` writes JSON lines; if it is "
+        "plain "
+        "text, say so with --format lines, paragraphs or whole",
+        path_);
+  if (const std::size_t zero = content.find('\0'); zero != std::string_view::npos)
+    throw_user_error(
+        "{} has a zero byte at {}, so it is no text; if it is nevertheless, say how to read it with --format",
+        path_, zero);
+  return DocumentFormat::lines;
 }
 
 DocumentReader::~DocumentReader() = default;
@@ -131,26 +170,28 @@ std::optional<RawDocument> DocumentReader::all() {
   return RawDocument{std::move(content), {path_, 0}};
 }
 
-std::vector<std::string> document_texts(const RawDocument& document, DocumentFormat format,
-                                        const std::vector<std::string>& keys) {
-  if (format != DocumentFormat::jsonl) return {document.content};
-  std::vector<std::string> texts;
-  try {
-    const auto json = nlohmann::json::parse(document.content);
-    if (!json.is_object()) throw UserError(document.where, "expected a JSON object per line");
-    for (const std::string& key : keys) {
-      const auto found = json.find(key);
-      if (found == json.end())
-        throw UserError(document.where, fmt::format("the object has no key \"{}\"", key));
-      if (!found->is_string())
-        throw UserError(document.where,
-                        fmt::format("\"{}\" must be a string, not {}", key, found->type_name()));
-      texts.push_back(found->get<std::string>());
-    }
-  } catch (const nlohmann::json::exception& error) {
-    throw UserError(document.where, fmt::format("broken JSON: {}", error.what()));
+std::vector<std::vector<std::string>> document_texts(const RawDocument& document, DocumentFormat format,
+                                                     const std::vector<std::string>& keys) {
+  return blame(document.where, [&]() -> std::vector<std::vector<std::string>> {
+    if (format == DocumentFormat::jsonl) return json_texts(document.content, keys);
+    if (keys != std::vector<std::string>{"text"})
+      throw_user_error("plain text has no keys \"{}\"; if this is JSON, say so with --format jsonl",
+                       fmt::join(keys, "\", \""));
+    return {{document.content}};
+  });
+}
+
+void SkippedDocuments::add(const SkippedDocuments& more) {
+  constexpr std::size_t shown = 5;
+  count += more.count;
+  for (const std::string& message : more.first) {
+    if (first.size() < shown) first.push_back(message);
   }
-  return texts;
+}
+
+std::string to_string(const SkippedDocuments& skipped) {
+  return fmt::format("bad documents skipped: {}; the first:\n  {}", skipped.count,
+                     fmt::join(skipped.first, "\n  "));
 }
 
 }  // namespace primus::data

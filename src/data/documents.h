@@ -13,7 +13,9 @@ namespace primus::data {
 
 /// How a file holds documents.
 enum class DocumentFormat {
-  /// jsonl when the name ends in .jsonl or .json (or these with .gz), otherwise lines.
+  /// jsonl when the content begins as a JSON object does, or when the name ends in .json, .jsonl or .ndjson
+  /// (or
+  /// these with .gz); otherwise lines. What begins like another kind of JSON or holds zero bytes is refused.
   automatic,
   /// One JSON object per line.
   jsonl,
@@ -34,10 +36,12 @@ struct RawDocument {
   Where where;
 };
 
-/// Reads a file (gzip or plain; "-" is standard input) document by document. Blank ones are left out.
+/// Reads a file (gzip or plain; "-" is standard input) document by document. Blank ones are left out, and a
+/// byte-order mark at the beginning.
 class DocumentReader {
  public:
-  /// Throws UserError when the file cannot be read.
+  /// Throws UserError when the file cannot be read, is of a kind that holds no UTF-8 text, or has a format
+  /// that cannot be told.
   DocumentReader(const std::string& path, DocumentFormat format);
   ~DocumentReader();
   DocumentReader(const DocumentReader&) = delete;
@@ -51,6 +55,7 @@ class DocumentReader {
 
  private:
   struct File;
+  DocumentFormat format_by_content(const std::string& path) const;
   bool read_line(std::string& line);
   std::optional<RawDocument> next_line();
   std::optional<RawDocument> next_paragraph();
@@ -62,9 +67,21 @@ class DocumentReader {
   int line_ = 0;
 };
 
-/// The texts of a document: the strings under `keys` of a JSON object, or the one text of a plain document.
-/// Throws UserError with file and line for broken JSON and for a key that is missing or no string.
-std::vector<std::string> document_texts(const RawDocument& document, DocumentFormat format,
-                                        const std::vector<std::string>& keys);
+/// The texts of a document under each of `keys`: see `json_texts`; the key of a plain document is "text".
+/// Throws UserError with file and line for broken JSON, and for a key that is missing or holds no text.
+std::vector<std::vector<std::string>> document_texts(const RawDocument& document, DocumentFormat format,
+                                                     const std::vector<std::string>& keys);
+
+/// Documents that could not be read and were left out: how many, and what is wrong with the first ones.
+struct SkippedDocuments {
+  std::int64_t count = 0;
+  std::vector<std::string> first;
+
+  void add(const SkippedDocuments& more);
+  void add(const std::string& message) { add(SkippedDocuments{1, {message}}); }
+};
+
+/// For people: "bad documents skipped: 3; the first:" and a line each.
+std::string to_string(const SkippedDocuments& skipped);
 
 }  // namespace primus::data

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/file_kind.h"
 
 namespace primus::data {
 
@@ -58,6 +59,10 @@ void widen(const std::byte* raw, std::span<std::int64_t> tokens) {
   }
 }
 
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 /// Opens one of the two files; users often name a prefix with its extension, or forget what stands behind it.
 MappedFile open_part(const std::string& prefix, const fs::path& path) {
   if (!fs::exists(path)) {
@@ -84,10 +89,12 @@ void IndexedDataset::refuse(const std::string& what) const {
 
 void IndexedDataset::read_index() {
   const auto bytes = index_.bytes();
+  if (!text_of(bytes).starts_with(index_magic) && !index_magic.starts_with(text_of(bytes)))
+    refuse(fmt::format(
+        "is {}",
+        foreign_kind(text_of(bytes)).value_or("not a Megatron index: it does not begin with MMIDIDX")));
   if (bytes.size() < header_size)
     refuse(fmt::format("is cut off: {} bytes, less than its header", bytes.size()));
-  if (std::memcmp(bytes.data(), index_magic.data(), index_magic.size()) != 0)
-    refuse("is not a Megatron index: it does not begin with MMIDIDX");
   std::size_t at = index_magic.size();
   const auto version = read_number<std::uint64_t>(bytes, at);
   if (version != index_version) refuse(fmt::format("has version {}, but only 1 is known", version));
@@ -126,6 +133,9 @@ void IndexedDataset::check_consistency() {
     end += lengths_[i] * size;
   }
   const auto actual = static_cast<std::int64_t>(tokens_.bytes().size());
+  if (end != actual && is_git_lfs_pointer(text_of(tokens_.bytes())))
+    throw_user_error("dataset file {} is {}", tokens_.path().string(),
+                     *foreign_kind(text_of(tokens_.bytes())));
   if (end != actual)
     throw_user_error("dataset file {} has {} bytes, but its index {} describes {}: it is {}",
                      tokens_.path().string(), actual, index_.path().string(), end,

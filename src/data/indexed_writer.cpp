@@ -36,16 +36,26 @@ IndexedDatasetWriter::IndexedDatasetWriter(const std::string& prefix, TokenType 
 
 IndexedDatasetWriter::~IndexedDatasetWriter() = default;
 
-void IndexedDatasetWriter::add_document(std::span<const std::int32_t> tokens) {
+void IndexedDatasetWriter::add_item(std::span<const std::int32_t> tokens) {
+  if (tokens.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+    throw_user_error("a text of {} tokens is too long for one sequence: divide it", tokens.size());
   switch (type_) {
     case TokenType::uint16: narrow<std::uint16_t>(tokens, buffer_); break;
     case TokenType::int32: narrow<std::int32_t>(tokens, buffer_); break;
     default: throw Error("datasets are written with 2 or 4 bytes per token");
   }
   lengths_.push_back(static_cast<std::int32_t>(tokens.size()));
-  boundaries_.push_back(static_cast<std::int64_t>(lengths_.size()));
   token_count_ += static_cast<std::int64_t>(tokens.size());
   if (buffer_.size() >= buffer_size) flush();
+}
+
+void IndexedDatasetWriter::end_document() {
+  boundaries_.push_back(static_cast<std::int64_t>(lengths_.size()));
+}
+
+void IndexedDatasetWriter::add_document(std::span<const std::int32_t> tokens) {
+  add_item(tokens);
+  end_document();
 }
 
 void IndexedDatasetWriter::add_dataset(const IndexedDataset& dataset) {

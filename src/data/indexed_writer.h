@@ -21,7 +21,12 @@ class IndexedDatasetWriter {
   IndexedDatasetWriter(const IndexedDatasetWriter&) = delete;
   IndexedDatasetWriter& operator=(const IndexedDatasetWriter&) = delete;
 
-  /// Adds a document of one sequence. Throws UserError for an id that the token type cannot hold.
+  /// Adds a sequence to the current document. Throws UserError for an id that the token type cannot hold, and
+  /// for more than 2^31 - 1 tokens.
+  void add_item(std::span<const std::int32_t> tokens);
+  /// Ends the current document, which may have no sequence.
+  void end_document();
+  /// Adds a document of one sequence.
   void add_document(std::span<const std::int32_t> tokens);
   /// Adds all documents of another dataset of the same token type (UserError otherwise).
   void add_dataset(const IndexedDataset& dataset);

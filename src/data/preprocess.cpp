@@ -1,5 +1,6 @@
 #include "data/preprocess.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
 #include <queue>
@@ -24,20 +25,41 @@ struct Chunk {
 
 constexpr std::int64_t chunk_bytes = 1 << 18;
 
-/// For each document, the ids for each key.
-using Encoded = std::vector<std::vector<std::vector<TokenId>>>;
+/// Under one key of a document: the ids of each of its texts that has any.
+using Sequences = std::vector<std::vector<TokenId>>;
+
+/// What became of a chunk.
+struct Encoded {
+  std::vector<std::vector<Sequences>> documents;  ///< by document and key
+  SkippedDocuments skipped;
+};
+
+Sequences encode_texts(const Tokenizer& tokenizer, const std::vector<std::string>& texts, bool append_eod) {
+  Sequences sequences;
+  for (const std::string& text : texts) {
+    auto ids = tokenizer.encode(text);
+    if (!ids.empty()) sequences.push_back(std::move(ids));
+  }
+  if (append_eod && !sequences.empty()) sequences.back().push_back(*tokenizer.eod());
+  return sequences;
+}
+
+std::vector<Sequences> encode_document(const Tokenizer& tokenizer, const PreprocessOptions& options,
+                                       const RawDocument& document, DocumentFormat format) {
+  std::vector<Sequences> keys;
+  for (const auto& texts : document_texts(document, format, options.json_keys))
+    keys.push_back(blame(document.where, [&] { return encode_texts(tokenizer, texts, options.append_eod); }));
+  return keys;
+}
 
 Encoded encode(const Tokenizer& tokenizer, const PreprocessOptions& options, const Chunk& chunk) {
   Encoded result;
   for (const RawDocument& document : chunk.documents) {
-    auto& ids = result.emplace_back();
-    for (const std::string& text : document_texts(document, chunk.format, options.json_keys)) {
-      try {
-        ids.push_back(tokenizer.encode(text));
-      } catch (const UserError& error) {
-        throw UserError(document.where, error.what());
-      }
-      if (options.append_eod && !ids.back().empty()) ids.back().push_back(*tokenizer.eod());
+    try {
+      result.documents.push_back(encode_document(tokenizer, options, document, chunk.format));
+    } catch (const UserError& error) {
+      if (!options.skip_bad) throw;
+      result.skipped.add(error.what());
     }
   }
   return result;
@@ -89,28 +111,29 @@ class Output {
     }
   }
 
-  void add(const Encoded& documents, std::int64_t bytes) {
-    for (const auto& document : documents) {
+  void add(const Encoded& encoded, std::int64_t bytes) {
+    for (const std::vector<Sequences>& document : encoded.documents) {
       for (std::size_t k = 0; k < document.size(); ++k) {
-        if (!document[k].empty()) writers_[k]->add_document(document[k]);
+        for (const auto& sequence : document[k]) writers_[k]->add_item(sequence);
+        writers_[k]->end_document();
       }
       ++progress_.documents;
       if (on_progress_ && progress_.documents % options_.log_interval == 0) on_progress_(progress_);
     }
     progress_.bytes += bytes;
+    skipped_.add(encoded.skipped);
   }
 
-  std::vector<PreprocessOutput> finish() {
-    std::vector<PreprocessOutput> outputs;
-    for (std::size_t k = 0; k < writers_.size(); ++k) {
-      if (writers_[k]->document_count() == 0)
-        throw_user_error("no document with text was found for {}; nothing was written", prefixes_[k]);
-    }
+  PreprocessReport finish() {
+    PreprocessReport report{{}, skipped_};
+    if (std::ranges::all_of(writers_, [](const auto& writer) { return writer->token_count() == 0; }))
+      throw_user_error("no document with text was found for {}; nothing was written{}", prefixes_.front(),
+                       skipped_.count == 0 ? "" : ". " + to_string(skipped_));
     for (std::size_t k = 0; k < writers_.size(); ++k) {
       writers_[k]->finish();
-      outputs.push_back({prefixes_[k], writers_[k]->document_count(), writers_[k]->token_count()});
+      report.outputs.push_back({prefixes_[k], writers_[k]->document_count(), writers_[k]->token_count()});
     }
-    return outputs;
+    return report;
   }
 
  private:
@@ -119,11 +142,16 @@ class Output {
   std::vector<std::string> prefixes_;
   std::vector<std::unique_ptr<IndexedDatasetWriter>> writers_;
   PreprocessProgress progress_;
+  SkippedDocuments skipped_;
 };
 
 void check_options(const Tokenizer& tokenizer, const PreprocessOptions& options) {
   if (options.inputs.empty()) throw UserError("no input files");
   if (options.json_keys.empty()) throw UserError("no JSON keys");
+  for (auto key = options.json_keys.begin(); key != options.json_keys.end(); ++key) {
+    if (std::find(options.json_keys.begin(), key, *key) != key)
+      throw_user_error("the JSON key \"{}\" is named twice", *key);
+  }
   if (options.workers < 1)
     throw_user_error("the number of workers must be positive, not {}", options.workers);
   if (options.log_interval < 1)
@@ -137,8 +165,8 @@ void check_options(const Tokenizer& tokenizer, const PreprocessOptions& options)
 
 }  // namespace
 
-std::vector<PreprocessOutput> preprocess(const Tokenizer& tokenizer, const PreprocessOptions& options,
-                                         const std::function<void(const PreprocessProgress&)>& on_progress) {
+PreprocessReport preprocess(const Tokenizer& tokenizer, const PreprocessOptions& options,
+                            const std::function<void(const PreprocessProgress&)>& on_progress) {
   check_options(tokenizer, options);
   const std::filesystem::path directory = std::filesystem::path(options.output_prefix).parent_path();
   if (!directory.empty()) make_directories(directory);

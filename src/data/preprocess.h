@@ -17,6 +17,8 @@ struct PreprocessOptions {
   std::vector<std::string> json_keys = {"text"};
   std::string output_prefix;
   bool append_eod = false;
+  /// Leave documents out that cannot be read or tokenized, instead of stopping at the first.
+  bool skip_bad = false;
   int workers = 1;
   /// `on_progress` is called after every so many documents.
   std::int64_t log_interval = 1000;
@@ -34,11 +36,16 @@ struct PreprocessOutput {
   std::int64_t tokens = 0;
 };
 
-/// Tokenizes documents into datasets that training reads. The result does not depend on the number of
-/// workers: documents keep their order, those without tokens are left out, and the files appear only when
+struct PreprocessReport {
+  std::vector<PreprocessOutput> outputs;
+  SkippedDocuments skipped;
+};
+
+/// Tokenizes documents into datasets that training reads: Megatron's tools/preprocess_data.py. A text is one
+/// sequence, a list of texts a document of several; one without tokens adds a document of none. The result
+/// does not depend on the number of workers, documents keep their order, and the files appear only when
 /// complete. Throws UserError with file and line for bad input.
-std::vector<PreprocessOutput> preprocess(
-    const tokenizer::Tokenizer& tokenizer, const PreprocessOptions& options,
-    const std::function<void(const PreprocessProgress&)>& on_progress = {});
+PreprocessReport preprocess(const tokenizer::Tokenizer& tokenizer, const PreprocessOptions& options,
+                            const std::function<void(const PreprocessProgress&)>& on_progress = {});
 
 }  // namespace primus::data

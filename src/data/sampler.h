@@ -30,7 +30,10 @@ class Sampler {
 
 /// Megatron's samplers by `dataloader_type`: "single" goes through the dataset once, in order; "cyclic" goes
 /// through it again and again, each time in another random order (torch.randperm seeded with the epoch).
-/// Throws UserError for another type, an empty dataset, or consumed samples that do not divide into batches.
+/// A resumed run goes on as if it had never stopped. (Megatron's does not where, without data_sharding, the
+/// ranks' shares of an epoch differ in length: its ranks get out of step, and a restart puts them in step
+/// again.) Throws UserError for another type, an empty dataset, or consumed samples that do not divide into
+/// batches.
 std::unique_ptr<Sampler> make_sampler(std::string_view dataloader_type, const SamplerOptions& options);
 
 }  // namespace primus::data

@@ -1,11 +1,9 @@
 #include "data/split.h"
 
-#include <charconv>
 #include <cmath>
 #include <span>
-#include <string>
 
-#include "core/error.h"
+#include "config/blend.h"
 
 namespace primus::data {
 
@@ -32,21 +30,6 @@ double numpy_sum(std::span<const double> values) {
   return total;
 }
 
-std::vector<double> parse_numbers(std::string_view text) {
-  constexpr std::string_view digits = ".0123456789";
-  std::vector<double> numbers;
-  for (std::size_t at = 0; (at = text.find_first_of(digits, at)) != std::string_view::npos;) {
-    const std::size_t end = std::min(text.find_first_not_of(digits, at), text.size());
-    double number = 0;
-    const auto [rest, error] = std::from_chars(text.data() + at, text.data() + end, number);
-    if (error != std::errc() || rest != text.data() + end)
-      throw_user_error("split: \"{}\" is not a number", text.substr(at, end - at));
-    numbers.push_back(number);
-    at = end;
-  }
-  return numbers;
-}
-
 }  // namespace
 
 std::vector<double> normalized(const std::vector<double>& values) {
@@ -56,15 +39,9 @@ std::vector<double> normalized(const std::vector<double>& values) {
   return result;
 }
 
-SplitFractions parse_split(std::string_view text) {
-  std::vector<double> numbers = parse_numbers(text);
-  if (numbers.empty() || numbers.size() > 3)
-    throw_user_error("split must be one to three numbers (train, valid, test) such as \"95,5,0\", not \"{}\"",
-                     text);
-  numbers.resize(3);
-  if (numbers[0] + numbers[1] + numbers[2] <= 0)
-    throw_user_error("split \"{}\" gives nothing to any part", text);
-  const std::vector<double> widths = normalized(numbers);
+SplitFractions split_fractions(std::string_view text) {
+  const std::array<double, 3> shares = config::parse_split(text);
+  const std::vector<double> widths = normalized({shares.begin(), shares.end()});
   SplitFractions fractions;
   double begin = 0;
   for (std::size_t i = 0; i < fractions.size(); ++i) {

@@ -18,9 +18,8 @@ struct Fraction {
 };
 using SplitFractions = std::array<std::optional<Fraction>, 3>;
 
-/// Megatron's `split`: up to three numbers (train, valid, test) such as "969,30,1", brought to a sum of one.
-/// Throws UserError when there are none, more than three, or all are zero.
-SplitFractions parse_split(std::string_view text);
+/// The shares of `config::parse_split`, brought to a sum of one. Throws what that throws.
+SplitFractions split_fractions(std::string_view text);
 
 /// The sequences of a part of `count`: both ends rounded, halves to even, as Python does.
 SequenceRange range_of(const Fraction& fraction, std::int64_t count);

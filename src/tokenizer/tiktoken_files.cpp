@@ -57,7 +57,7 @@ void require_rank(std::int64_t rank, std::size_t position) {
 std::vector<std::string> read_json_ranks(const Json& entries) {
   std::vector<std::string> pieces;
   for (const Json& entry : entries) {
-    require_rank(entry.at("rank"), pieces.size());
+    require_rank(whole_number<std::int64_t>(entry.at("rank"), "a rank"), pieces.size());
     pieces.push_back(decode_base64(entry.at("token_bytes").get<std::string>()));
   }
   return pieces;

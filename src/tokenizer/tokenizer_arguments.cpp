@@ -1,6 +1,7 @@
 #include "tokenizer/tokenizer_arguments.h"
 
 #include "config/arguments.h"
+#include "core/error.h"
 
 namespace primus::tokenizer {
 
@@ -21,6 +22,14 @@ TokenizerOptions tokenizer_options_from(const config::Arguments& arguments) {
   options.tiktoken_num_special_tokens = arguments.get<"tiktoken_num_special_tokens">();
   options.include_special_tokens = !arguments.get<"tokenizer_hf_no_include_special_tokens">();
   return options;
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const config::Arguments& arguments) {
+  const TokenizerOptions options = tokenizer_options_from(arguments);
+  const Where where = arguments.get<"tokenizer_model">() ? arguments.where<"tokenizer_model">()
+                      : arguments.get<"vocab_file">()    ? arguments.where<"vocab_file">()
+                                                         : arguments.where<"tokenizer_type">();
+  return blame(where, [&] { return make_tokenizer(options); });
 }
 
 }  // namespace primus::tokenizer

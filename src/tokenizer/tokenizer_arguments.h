@@ -12,4 +12,8 @@ namespace primus::tokenizer {
 /// unless `vocab_size` says otherwise, as in the original.
 TokenizerOptions tokenizer_options_from(const config::Arguments& arguments);
 
+/// Makes it. Throws what `make_tokenizer` of the options throws, with the place where the tokenizer was
+/// chosen.
+std::unique_ptr<Tokenizer> make_tokenizer(const config::Arguments& arguments);
+
 }  // namespace primus::tokenizer

@@ -68,7 +68,8 @@ struct Trainer::State {
            const std::source_location& at = std::source_location::current()) const {
     logger.log(mesh.world().rank() == 0 ? level : LogLevel::debug, text, at);
   }
-  void build_data();
+  data::Datasets build_datasets() const;
+  void start_data();
   void report_model() const;
   void open_run_directory();
 
@@ -92,7 +93,12 @@ struct Trainer::State {
   MicrobatchCalculator batch;
   std::int64_t train_iters;
   StopSettings stop;
+
+  // Before the model, so that what is wrong with the data is said at once.
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
+  data::BatchOptions batch_options;
+  data::DataConfig data_config;
+  data::Datasets datasets;
 
   model::GPTModel model;
   optimizer::DataParallelConfig data_parallel_config;
@@ -102,7 +108,6 @@ struct Trainer::State {
   optimizer::OptimizerParamScheduler scheduler;
   Trained trained;
 
-  data::Datasets datasets;
   std::unique_ptr<data::DataLoader> train_loader;
   std::unique_ptr<Recorder> recorder;
 
@@ -139,7 +144,10 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       batch(settings.batch, mesh.data().size()),
       train_iters(iterations_of(settings, batch)),
       stop(stop_settings_from(arguments, train_iters)),
-      tokenizer(tokenizer::make_tokenizer(tokenizer::tokenizer_options_from(arguments))),
+      tokenizer(tokenizer::make_tokenizer(arguments)),
+      batch_options(data::batch_options_from(arguments, *tokenizer)),
+      data_config(data::data_config_from(arguments, *tokenizer)),
+      datasets(build_datasets()),
       model(model::transformer_config_from(arguments, tokenizer->vocab_size()),
             model::ChunkSpec::whole(model::transformer_config_from(arguments, tokenizer->vocab_size())),
             mesh),
@@ -168,7 +176,7 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   }
   kernels::cpu::release_cached_memory();  // the parameters' first tensors, before the buffer held them
   report_model();
-  build_data();
+  start_data();
 }
 
 std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Dataset& dataset,
@@ -181,22 +189,27 @@ std::unique_ptr<data::DataLoader> Trainer::State::make_loader(const data::Datase
                                      .data_parallel_size = mesh.data().size(),
                                      .data_sharding = settings.data_sharding};
   constexpr std::size_t prefetch_with_workers = 4;
-  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options),
-                                            data::batch_options_from(arguments, *tokenizer),
+  return std::make_unique<data::DataLoader>(dataset, data::make_sampler(type, options), batch_options,
                                             settings.num_workers > 0 ? prefetch_with_workers : 0);
 }
 
-void Trainer::State::build_data() {
+data::Datasets Trainer::State::build_datasets() const {
   const std::int64_t batch_size = batch.final_global_batch_size();
   const std::int64_t train_samples = settings.train_samples.value_or(train_iters * batch_size);
   data::SplitSizes sizes =
       data::split_sizes(train_samples, train_iters, settings.eval_interval.value_or(train_iters),
                         settings.eval_iters, batch_size);
   if (settings.full_validation) sizes.valid = sizes.test = std::nullopt;
-  datasets = data::build_datasets(data::data_config_from(arguments, *tokenizer), sizes);
+  data::Datasets built = data::build_datasets(data_config, sizes);
+  if (!settings.skip_train && sizes.train != 0 && built.train == nullptr)
+    throw UserError(
+        data_config.data_path.empty() ? data_config.train_data_path.where : data_config.split_where,
+        "the data has no training split: see 'split' and 'train_data_path'");
+  return built;
+}
+
+void Trainer::State::start_data() {
   if (settings.skip_train || state.iteration >= train_iters) return;
-  if (datasets.train == nullptr)
-    throw UserError("the data has no training split: see `split` and `train_data_path`");
   if (settings.dataloader_type == "cyclic" && settings.data_sharding && mesh.data().size() > 1) {
     say("dataloader_type cyclic with data_sharding: batches depend on the number of data-parallel ranks; "
         "dataloader_type single gives every layout the same");

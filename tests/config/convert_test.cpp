@@ -50,6 +50,20 @@ TEST(Convert, OneItemIsAListOfOne) {
             (std::vector<std::string>{"0.5", "a", "0.5", "b"}));
 }
 
+TEST(Convert, AListInATextIsOneAsYamlReadsIt) {
+  // What the command line makes of data_path=[0.5, /a, 0.5, /b c].
+  EXPECT_EQ(value<std::vector<std::string>>("data_path: '[0.5, /a, 0.5, /b c]'"),
+            (std::vector<std::string>{"0.5", "/a", "0.5", "/b c"}));
+  EXPECT_EQ(value<std::vector<std::string>>("data_path: '[0.5,/a]'"),
+            (std::vector<std::string>{"0.5", "/a"}));
+  EXPECT_EQ(value<std::vector<std::string>>("data_path: '[]'"), std::vector<std::string>());
+  EXPECT_EQ(value<std::vector<std::int64_t>>("profile_ranks: '[0, 3]'"), (std::vector<std::int64_t>{0, 3}));
+  EXPECT_EQ(std::get<std::string>(converted("data_path: '[0.5, /a'")),
+            "must be a text, or a list of texts, not the text '[0.5, /a'");
+  EXPECT_EQ(std::get<std::string>(converted("profile_ranks: '[0, x]'")),
+            "must be a list of integers, not the list [0, \"x\"]");
+}
+
 TEST(Convert, SaysWhatIsWantedAndWhatWasGiven) {
   const std::pair<const char*, const char*> cases[] = {
       {"hidden_size: wide", "must be an integer, not the text 'wide'"},
@@ -65,6 +79,9 @@ TEST(Convert, SaysWhatIsWantedAndWhatWasGiven) {
       {"micro_batch_size: 0", "must be greater than 0; it is 0"},
       {"micro_batch_size: -1", "must be greater than 0; it is -1"},
       {"lr: -1e-3", "must not be negative; it is -1e-3"},
+      {"lr: .nan", "must be a finite number; it is .nan"},
+      {"lr: .inf", "must be a finite number; it is .inf"},
+      {"lr: 1e999", "must be a finite number; it is 1e999"},
       {"tensor_model_parallel_size: 0", "must lie between 1 and 1000000; it is 0"},
       {"tensor_model_parallel_size: 2000000", "must lie between 1 and 1000000; it is 2000000"},
       {"exit_interval: 9000000000000", "must not be beyond 1000000000000; it is 9000000000000"},

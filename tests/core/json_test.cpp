@@ -41,6 +41,17 @@ TEST(Json, RefusesNestingThatWouldUseUpTheStack) {
               ThrowsMessage<UserError>("f.json: this JSON is nested too deeply"));
 }
 
+TEST(Json, TakesWholeNumbersAloneAndWrapsNone) {
+  EXPECT_EQ(whole_number<std::int32_t>(nlohmann::json(-5), "id"), -5);
+  EXPECT_EQ(whole_number<std::int64_t>(nlohmann::json(INT64_MAX), "id"), INT64_MAX);
+  for (const char* other :
+       {"1.0", "1e300", "true", "\"1\"", "null", "2147483648", "-2147483649", "18446744073709551615"}) {
+    EXPECT_THAT([&] { whole_number<std::int32_t>(nlohmann::json::parse(other), "id"); },
+                ThrowsMessage<UserError>("id must be a whole number, at most 2147483647"))
+        << other;
+  }
+}
+
 TEST(Json, SaysInOurWordsWhatAValueIsNot) {
   const nlohmann::json document = {{"a", 1}};
   const auto said = [&](auto read) -> std::string {

@@ -7,6 +7,7 @@
 
 #include "config/arguments.h"
 #include "core/error.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 #include "tokenizer/simple_tokenizers.h"
 #include "tokenizer/tokenizer_arguments.h"
@@ -15,6 +16,7 @@ namespace primus::data {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 config::Arguments arguments_from(const std::string& yaml) {
   return config::Arguments::from_yaml(
@@ -32,21 +34,38 @@ TEST(DataArguments, MockDataNeedsNoPaths) {
   EXPECT_TRUE(config.data_path.empty());
   EXPECT_EQ(config.vocab_size, 101);
   EXPECT_EQ(config.eod, 100);
-  EXPECT_THAT(config_from("data_path: 0.3 a 0.7 b").data_path, ElementsAre("0.3", "a", "0.7", "b"));
+  EXPECT_THAT(config_from("data_path: 0.3 a 0.7 b").data_path.items, ElementsAre("0.3", "a", "0.7", "b"));
 }
 
 TEST(DataArguments, PathsCanStandInFiles) {
   const primus::testing::TemporaryDirectory directory;
   std::ofstream(directory / "blend") << "0.3 a\n0.7 b\n";
   std::ofstream(directory / "splits.json") << R"({"train": ["1", "a", 2, "b"], "valid": "c", "test": null})";
-  EXPECT_THAT(config_from("data_args_path: " + (directory / "blend").string()).data_path,
+  EXPECT_THAT(config_from("data_args_path: " + (directory / "blend").string()).data_path.items,
               ElementsAre("0.3", "a", "0.7", "b"));
   const DataConfig config = config_from("per_split_data_args_path: " + (directory / "splits.json").string());
-  EXPECT_THAT(config.train_data_path, ElementsAre("1", "a", "2", "b"));
-  EXPECT_THAT(config.valid_data_path, ElementsAre("c"));
+  EXPECT_THAT(config.train_data_path.items, ElementsAre("1", "a", "2", "b"));
+  EXPECT_THAT(config.valid_data_path.items, ElementsAre("c"));
   EXPECT_TRUE(config.test_data_path.empty());
-  std::ofstream(directory / "broken.json") << "{";
-  EXPECT_THROW(config_from("per_split_data_args_path: " + (directory / "broken.json").string()), UserError);
+  EXPECT_EQ(config.train_data_path.where, (Where{(directory / "splits.json").string(), 0}));
+}
+
+TEST(DataArguments, FilesWithPathsAreRefusedWhereTheyWereNamed) {
+  const primus::testing::TemporaryDirectory directory;
+  const std::string file = (directory / "splits.json").string();
+  const auto refusal_of = [&](const std::string& content) {
+    std::ofstream(file) << content;
+    return primus::testing::message_of([&] { config_from("per_split_data_args_path: " + file); });
+  };
+  EXPECT_EQ(refusal_of("{"),
+            "arguments:1: " + file + " (per_split_data_args_path) does not hold a JSON object");
+  EXPECT_THAT(refusal_of("[]"), HasSubstr("does not hold a JSON object"));
+  EXPECT_THAT(refusal_of(R"({"train": "a", "validation": "b"})"), HasSubstr("has the key \"validation\""));
+  EXPECT_THAT(refusal_of(R"({"train": [["a"]]})"), HasSubstr("\"train\" must be a text, or a list"));
+  EXPECT_THAT(refusal_of(R"({"valid": 7})"), HasSubstr("\"valid\" must be a text, or a list"));
+  EXPECT_THAT(refusal_of("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("is a Git LFS pointer"));
+  EXPECT_THAT(primus::testing::message_of([] { config_from("data_args_path: /none"); }),
+              HasSubstr("arguments:1: cannot read /none"));
 }
 
 TEST(DataArguments, SizesFollowTheLengthOfTheRun) {

@@ -34,7 +34,7 @@ std::unique_ptr<Dataset>& part_of(Datasets& datasets, const std::string& part) {
 
 DataConfig letters() {
   DataConfig config;
-  config.data_path = {testing::fixture("letters")};
+  config.data_path.items = {testing::fixture("letters")};
   config.split = "95,5,0";
   config.seq_length = 16;
   return config;
@@ -87,9 +87,9 @@ TEST(BlendedDataset, DrawsWhatMegatronDraws) {
     SCOPED_TRACE(given["items"].dump() + given["part"].dump());
     DataConfig config = letters();
     config.split = "80,20,0";
-    config.data_path.clear();
+    config.data_path.items.clear();
     for (const std::string item : given["items"])
-      config.data_path.push_back(item == "letters" || item == "digits" ? testing::fixture(item) : item);
+      config.data_path.items.push_back(item == "letters" || item == "digits" ? testing::fixture(item) : item);
     Datasets datasets = build_datasets(
         config, {given["sizes"][0].get<std::int64_t>(), given["sizes"][1].get<std::int64_t>(), 0});
     const auto& dataset = dynamic_cast<const BlendedDataset&>(*part_of(datasets, given["part"]));
@@ -110,14 +110,6 @@ TEST(BlendedDataset, CanTakeEverySampleOnce) {
     EXPECT_EQ(index.dataset, given["dataset"].get<std::vector<std::int16_t>>());
     EXPECT_EQ(index.sample, given["sample"].get<Numbers>());
   }
-}
-
-TEST(BlendedDataset, ReadsWeightsAndPaths) {
-  EXPECT_EQ(parse_blend({"a", "b", "c"}).paths, (std::vector<std::string>{"a", "b", "c"}));
-  EXPECT_FALSE(parse_blend({"a", "b"}).weights);
-  EXPECT_EQ(parse_blend({"0.3", "a", "7e-1", "b"}).weights, (std::vector<double>{0.3, 0.7}));
-  EXPECT_THROW(parse_blend({"0.3", "a", "b", "c"}), UserError);
-  EXPECT_THROW(parse_blend({"-1", "a", "1", "b"}), UserError);
 }
 
 TEST(Datasets, MockDataIsMegatrons) {
@@ -162,8 +154,8 @@ TEST(Datasets, TheCacheGivesTheSameDataset) {
 TEST(Datasets, SplitsMayHavePathsOfTheirOwn) {
   DataConfig config;
   config.seq_length = 16;
-  config.train_data_path = {testing::fixture("letters")};
-  config.valid_data_path = {testing::fixture("digits")};
+  config.train_data_path.items = {testing::fixture("letters")};
+  config.valid_data_path.items = {testing::fixture("digits")};
   const Datasets datasets = build_datasets(config, {10, 4, 0});
   EXPECT_THAT(datasets.train->description(), HasSubstr("letters"));
   EXPECT_THAT(datasets.valid->description(), HasSubstr("digits"));

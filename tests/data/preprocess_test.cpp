@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "data/indexed_dataset.h"
+#include "data/indexed_writer.h"
+#include "tests/message_of.h"
 #include "tests/temporary_directory.h"
 #include "tokenizer/simple_tokenizers.h"
 
@@ -34,8 +36,8 @@ class Preprocess : public ::testing::Test {
     return result;
   }
 
-  /// The texts of a dataset of bytes, one per document.
-  std::vector<std::string> documents(const std::string& name) {
+  /// The texts of a dataset of bytes, one per sequence.
+  std::vector<std::string> sequences(const std::string& name) {
     const IndexedDataset dataset((directory_ / name).string());
     std::vector<std::string> texts;
     for (std::int64_t i = 0; i < dataset.sequence_count(); ++i) {
@@ -44,6 +46,14 @@ class Preprocess : public ::testing::Test {
       texts.emplace_back(tokens.begin(), tokens.end());
     }
     return texts;
+  }
+
+  /// What the refusal of a file of this name and content says.
+  std::string refusal_of(const std::string& name, const std::string& content,
+                         DocumentFormat format = DocumentFormat::automatic) {
+    PreprocessOptions given = options(write(name, content));
+    given.format = format;
+    return primus::testing::message_of([&] { preprocess(bytes_, given); });
   }
 
   primus::testing::TemporaryDirectory directory_;
@@ -55,23 +65,144 @@ TEST_F(Preprocess, WritesADatasetPerKeyAndEndsDocuments) {
       write("a.jsonl", "{\"text\": \"ab\", \"title\": \"T\"}\n\n{\"title\": \"U\", \"text\": \"\"}\n"));
   given.json_keys = {"text", "title"};
   given.append_eod = true;
-  const auto outputs = preprocess(bytes_, given);
-  EXPECT_EQ(outputs[0].documents, 1);
+  const auto outputs = preprocess(bytes_, given).outputs;
+  EXPECT_EQ(outputs[0].documents, 2);
   EXPECT_EQ(outputs[1].tokens, 4);
-  EXPECT_THAT(documents("out_text_document"), ElementsAre(std::string("ab\0", 3)));
-  EXPECT_THAT(documents("out_title_document"), ElementsAre(std::string("T\0", 2), std::string("U\0", 2)));
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre(std::string("ab\0", 3)));
+  EXPECT_THAT(sequences("out_title_document"), ElementsAre(std::string("T\0", 2), std::string("U\0", 2)));
+}
+
+TEST_F(Preprocess, WritesTheBytesOfMegatronsPreprocessDataForEmptyTextsAndLists) {
+  // tools/preprocess_data.py of Megatron-LM with a tokenizer of bytes (end of document 0) gave these.
+  const std::string corpus = write("a.jsonl", R"({"text": "ab"}
+{"text": ""}
+{"text": ["c", "", "de"]}
+{"text": []}
+{"text": [""]}
+)");
+  const auto expect_bytes = [&](bool append_eod, const std::vector<unsigned char>& tokens,
+                                const std::vector<std::int32_t>& lengths) {
+    PreprocessOptions given = options(corpus);
+    given.append_eod = append_eod;
+    preprocess(bytes_, given);
+    const std::string bin = read_file(directory_ / "out_text_document.bin");
+    std::vector<unsigned char> low_bytes;
+    for (std::size_t i = 0; i < bin.size(); i += 2) low_bytes.push_back(static_cast<unsigned char>(bin[i]));
+    EXPECT_EQ(low_bytes, tokens);
+    const IndexedDataset dataset((directory_ / "out_text_document").string());
+    std::vector<std::int64_t> boundaries;
+    for (std::int64_t d = 0; d <= dataset.document_count(); ++d)
+      boundaries.push_back(dataset.document_boundaries()[d]);
+    EXPECT_THAT(boundaries, ElementsAre(0, 1, 1, 3, 3, 3));
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      EXPECT_EQ(dataset.length(static_cast<std::int64_t>(i)), lengths[i]);
+    EXPECT_EQ(read_file(directory_ / "out_text_document.idx").size(), 34u + 3 * 12 + 6 * 8);
+  };
+  expect_bytes(false, {'a', 'b', 'c', 'd', 'e'}, {2, 1, 2});
+  expect_bytes(true, {'a', 'b', 0, 'c', 'd', 'e', 0}, {3, 1, 3});
+}
+
+TEST_F(Preprocess, MergedDatasetsKeepEmptyDocuments) {
+  PreprocessOptions given = options(write("a.jsonl", "{\"text\": \"\"}\n{\"text\": [\"a\", \"b\"]}\n"));
+  const std::string prefix = preprocess(bytes_, given).outputs[0].prefix;
+  const std::string merged = (directory_ / "merged").string();
+  IndexedDatasetWriter writer(merged, TokenType::uint16);
+  for (int i = 0; i < 2; ++i) writer.add_dataset(IndexedDataset(prefix));
+  writer.finish();
+  const IndexedDataset dataset(merged);
+  EXPECT_EQ(dataset.document_count(), 4);
+  EXPECT_EQ(dataset.document_boundaries()[3], 2);
+  EXPECT_EQ(dataset.sequence_count(), 4);
+}
+
+TEST_F(Preprocess, AKeyThatIsAlwaysEmptyMakesAnEmptyDataset) {
+  PreprocessOptions given = options(write("a.jsonl", "{\"text\": \"a\", \"title\": \"\"}\n"));
+  given.json_keys = {"title", "text"};
+  EXPECT_EQ(preprocess(bytes_, given).outputs[0].tokens, 0);
+  EXPECT_EQ(IndexedDataset((directory_ / "out_title_document").string()).document_count(), 1);
+}
+
+TEST_F(Preprocess, TheContentDecidesWhatAFileHolds) {
+  for (const char* name : {"a.JSONL", "a.txt", "a", "a.json.bak"}) {
+    preprocess(bytes_, options(write(name, "\n {\"text\": \"from JSON\"}\n")));
+    EXPECT_THAT(sequences("out_text_document"), ElementsAre("from JSON")) << name;
+  }
+  preprocess(bytes_, options(write("a.txt", "[Applause]\n{curly} braces\n")));
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre("[Applause]", "{curly} braces"));
+  EXPECT_THAT(refusal_of("a.txt", "{\n  \"text\": \"a\"\n}\n"), HasSubstr("say so with --format"));
+  EXPECT_THAT(refusal_of("a.txt", "[{\"text\": \"a\"}]\n"), HasSubstr("say so with --format"));
+  EXPECT_THAT(refusal_of("a.JSON", "[{\"text\": \"a\"}]\n"), HasSubstr("a.JSON:1: broken JSON at byte 1"));
+  EXPECT_THAT(refusal_of("a.txt", std::string("ab\0cd", 5)), HasSubstr("has a zero byte at 2"));
+  EXPECT_EQ(refusal_of("a.txt", "[{\"text\": \"a\"}]\n", DocumentFormat::lines), "accepted");
+}
+
+TEST_F(Preprocess, AByteOrderMarkIsNoTextInAnyFormat) {
+  const std::string mark = "\xEF\xBB\xBF";
+  for (const auto format : {DocumentFormat::automatic, DocumentFormat::lines, DocumentFormat::paragraphs,
+                            DocumentFormat::whole}) {
+    PreprocessOptions given = options(write("a.txt", mark + "text"));
+    given.format = format;
+    preprocess(bytes_, given);
+    EXPECT_THAT(sequences("out_text_document"), ElementsAre("text"));
+  }
+  for (const char* name : {"a.jsonl", "a.txt"}) {
+    preprocess(bytes_, options(write(name, mark + "{\"text\": \"a\"}\n")));
+    EXPECT_THAT(sequences("out_text_document"), ElementsAre("a")) << name;
+  }
+  EXPECT_THAT(refusal_of("a.jsonl", mark), HasSubstr("no document with text"));
+}
+
+TEST_F(Preprocess, FilesOfOtherKindsAreNamedInEveryFormat) {
+  for (const auto format : {DocumentFormat::automatic, DocumentFormat::jsonl, DocumentFormat::whole}) {
+    EXPECT_THAT(refusal_of("a.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", format),
+                HasSubstr("a.jsonl: it is a Git LFS pointer"));
+    EXPECT_THAT(refusal_of("a.jsonl", std::string("\xFF\xFE{\0", 4), format), HasSubstr("it is UTF-16 text"));
+    EXPECT_THAT(refusal_of("a.txt", "\x28\xB5\x2F\xFD rest", format), HasSubstr("it is zstd data"));
+    EXPECT_THAT(refusal_of("a.jsonl", "PAR1\x15\x04\x15", format), HasSubstr("it is a Parquet table"));
+  }
+  EXPECT_THAT(refusal_of("a.jsonl", "{\"text\": \"na\xEFve\"}\n"),
+              HasSubstr("a.jsonl:1: text is not valid UTF-8 at byte 12 (0xef); if it is Latin-1"));
+}
+
+TEST_F(Preprocess, SkipsBadDocumentsAndNamesTheFirst) {
+  std::string lines = "{\"text\": \"first\"}\n";
+  for (int i = 0; i < 7; ++i) lines += "{\"text\": " + std::to_string(i) + "}\n";
+  lines += "{\"text\": \"broken\n{\"text\": \"na\xEFve\", \"title\": \"t\"}\n{\"text\": \"last\"}\n";
+  PreprocessOptions given = options(write("a.jsonl", lines));
+  EXPECT_THAT([&] { preprocess(bytes_, given); }, ThrowsMessage<UserError>(HasSubstr("a.jsonl:2")));
+  given.skip_bad = true;
+  const PreprocessReport report = preprocess(bytes_, given);
+  EXPECT_EQ(report.skipped.count, 9);
+  ASSERT_EQ(report.skipped.first.size(), 5u);
+  EXPECT_THAT(report.skipped.first[4], HasSubstr("a.jsonl:6: \"text\" must be a string"));
+  EXPECT_THAT(to_string(report.skipped), HasSubstr("bad documents skipped: 9; the first:\n"));
+  EXPECT_EQ(report.outputs[0].documents, 2);
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre("first", "last"));
+  given.inputs = {write("all.jsonl", "{}\n{}\n")};
+  EXPECT_THAT([&] { preprocess(bytes_, given); },
+              ThrowsMessage<UserError>(HasSubstr("bad documents skipped: 2; the first:")));
+}
+
+TEST_F(Preprocess, KeysThatCannotBeAreRefusedBeforeAnythingIsRead) {
+  PreprocessOptions given = options(write("a.txt", "text\n"));
+  given.json_keys = {"a", "b", "a"};
+  EXPECT_THAT([&] { preprocess(bytes_, given); },
+              ThrowsMessage<UserError>(HasSubstr("\"a\" is named twice")));
+  given.json_keys = {"body"};
+  EXPECT_THAT([&] { preprocess(bytes_, given); },
+              ThrowsMessage<UserError>(HasSubstr("a.txt:1: plain text has no keys \"body\"")));
 }
 
 TEST_F(Preprocess, ReadsPlainTextInEveryWay) {
   PreprocessOptions given = options(write("a.txt", "one\ntwo\r\n \n\nthree\n"));
   preprocess(bytes_, given);
-  EXPECT_THAT(documents("out_text_document"), ElementsAre("one", "two", "three"));
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre("one", "two", "three"));
   given.format = DocumentFormat::paragraphs;
   preprocess(bytes_, given);
-  EXPECT_THAT(documents("out_text_document"), ElementsAre("one\ntwo", "three"));
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre("one\ntwo", "three"));
   given.format = DocumentFormat::whole;
   preprocess(bytes_, given);
-  EXPECT_THAT(documents("out_text_document"), ElementsAre("one\ntwo\r\n \n\nthree\n"));
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre("one\ntwo\r\n \n\nthree\n"));
 }
 
 TEST_F(Preprocess, DoesNotDependOnTheNumberOfWorkers) {
@@ -94,7 +225,7 @@ TEST_F(Preprocess, ReadsGzipAndNoticesWhenItIsCutOff) {
   for (int i = 0; i < 1000; ++i) content += "{\"text\": \"" + std::to_string(i * i) + "\"}\n";
   gzwrite(file, content.data(), static_cast<unsigned>(content.size()));
   gzclose(file);
-  EXPECT_EQ(preprocess(bytes_, options(path))[0].documents, 1000);
+  EXPECT_EQ(preprocess(bytes_, options(path)).outputs[0].documents, 1000);
   std::filesystem::resize_file(path, 500);
   EXPECT_THAT([&] { preprocess(bytes_, options(path)); }, ThrowsMessage<UserError>(HasSubstr("cut off")));
 }
@@ -106,8 +237,9 @@ TEST_F(Preprocess, NamesFileAndLineOfBadInputAndWritesNothing) {
   };
   expect_refusal("{\"text\": \"a\"}\n{\"text\": \n", "bad.jsonl:2: broken JSON");
   expect_refusal("{\"body\": \"a\"}\n", "bad.jsonl:1: the object has no key \"text\"");
-  expect_refusal("{\"text\": 7}\n", "bad.jsonl:1: \"text\" must be a string, not number");
-  expect_refusal("[]\n", "bad.jsonl:1: expected a JSON object");
+  expect_refusal("{\"text\": 7}\n",
+                 "bad.jsonl:1: \"text\" must be a string or a list of strings; it holds a number");
+  expect_refusal("[]\n", "bad.jsonl:1: broken JSON at byte 1: expected an object");
   expect_refusal("\n \n", "no document with text");
   const std::string latin = write("latin.txt", "fine\nna\xEFve\n");
   EXPECT_THAT([&] { preprocess(bytes_, options(latin)); },

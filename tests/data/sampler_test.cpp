@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "data/random.h"
+#include "tests/data/fixture.h"
 
 namespace primus::data {
 namespace {
@@ -46,6 +47,24 @@ TEST(Sampler, CyclicWithoutShardingDealsOnePermutationOut) {
   EXPECT_EQ(first->next(), (Numbers{order[0], order[2]}));
   EXPECT_EQ(second->next(), (Numbers{order[1], order[3]}));
   EXPECT_EQ(first->next(), (Numbers{order[4], order[6]}));
+}
+
+TEST(Sampler, CyclicDrawsWhatMegatronDrawsOverSeveralEpochsAndWhereverItIsResumed) {
+  const nlohmann::json cases = testing::samplers();
+  ASSERT_FALSE(cases.empty());
+  for (const nlohmann::json& given : cases) {
+    SamplerOptions at_start = options(given["total"], 0, given["micro_batch"], given["rank"], given["ranks"]);
+    at_start.data_sharding = given["data_sharding"];
+    const auto batches = given["batches"].get<std::vector<Numbers>>();
+    for (std::size_t done = 0; done < batches.size(); done += 3) {
+      SamplerOptions resumed = at_start;
+      resumed.consumed_samples =
+          static_cast<std::int64_t>(done) * resumed.micro_batch_size * resumed.data_parallel_size;
+      const auto sampler = make_sampler("cyclic", resumed);
+      for (std::size_t i = done; i < batches.size(); ++i)
+        ASSERT_EQ(sampler->next(), batches[i]) << given << " resumed at " << done << ", batch " << i;
+    }
+  }
 }
 
 RC_GTEST_PROP(Sampler, ResumedInTheMiddleGoesOnAlike, ()) {

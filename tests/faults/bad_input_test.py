@@ -59,6 +59,29 @@ class BadConfiguration(ProgramTest):
         self.experiment.write(num_experts=4)
         self.refuse(f"exp.yaml:{self.line_of('num_experts')}", "num_experts")
 
+    def test_a_split_that_is_no_numbers(self):
+        for split in ("-1,1,0", "nan,1,1", "90,abc5,5", "0,0,0"):
+            with self.subTest(split):
+                self.experiment.write(data_path="/none", mock_data=False, split=split)
+                where = f"exp.yaml:{self.line_of('split:')}: 'split' is"
+                self.refuse(where)
+                validated = run("config", "validate", "--config", self.experiment.config)
+                self.assertEqual(validated.returncode, 2)
+                self.assertIn(where, validated.stdout)
+
+    def test_a_blend_whose_weights_do_not_fit(self):
+        self.experiment.write(data_path="0.5 /a /b /c", mock_data=False)
+        self.refuse(f"exp.yaml:{self.line_of('data_path:')}: 'data_path' is", "/b stands where a weight should")
+
+    def test_a_split_beside_the_paths_of_each_split(self):
+        self.experiment.write(train_data_path="/a", valid_data_path="/b", mock_data=False, split="9,1,0")
+        self.refuse(f"exp.yaml:{self.line_of('split:')}: 'split' divides 'data_path'")
+
+    def test_a_missing_tokenizer_is_named_where_it_was_asked_for(self):
+        self.experiment.write(data_path="/a", mock_data=False, tokenizer_type="HuggingFaceTokenizer",
+                              tokenizer_model="/none/tokenizer")
+        self.refuse(f"exp.yaml:{self.line_of('tokenizer_model:')}: tokenizer_model /none/tokenizer does not exist")
+
     def test_unknown_command(self):
         self.assert_refused(run("trian", "pretrain"), "trian")
 
@@ -70,8 +93,14 @@ class BadData(ProgramTest):
         token_file.write(self.prefix)
         self.experiment = Experiment(self.folder, **REAL_DATA, train_data_path=None, data_path=str(self.prefix))
 
-    def refuse(self, *texts):
-        self.assert_refused(self.experiment.train(), *texts)
+    def refuse(self, *texts, arguments=()):
+        result = self.experiment.train(*arguments)
+        self.assert_refused(result, *texts)
+        return result
+
+    def line_of_the_path(self):
+        lines = self.experiment.config.read_text().splitlines()
+        return next(number for number, line in enumerate(lines, 1) if "      data_path:" in line)
 
     def test_the_data_as_it_is_trains(self):
         self.assert_success(self.experiment.train())
@@ -81,8 +110,37 @@ class BadData(ProgramTest):
             with self.subTest(suffix):
                 kept = self.prefix.with_suffix(".kept")
                 shutil.move(f"{self.prefix}{suffix}", kept)
-                self.refuse(f"tokens{suffix}")
+                refused = self.refuse(
+                    f"exp.yaml:{self.line_of_the_path()}: dataset file {self.prefix}{suffix} does not exist")
+                self.assertNotIn("number of parameters", refused.stderr, "said only after the model was built")
                 shutil.move(kept, f"{self.prefix}{suffix}")
+
+    def test_paths_with_blanks(self):
+        folder = self.folder / "my corpus"
+        folder.mkdir()
+        token_file.write(folder / "tokens")
+        path = str(folder / "tokens")
+        rule = "a text is split at blanks"
+        self.experiment.write(**REAL_DATA, data_path=path)
+        self.refuse(f"exp.yaml:{self.line_of_the_path()}", rule)
+        self.experiment.write(**REAL_DATA, data_path=[f"1 {path}"])
+        self.refuse(rule)
+        self.experiment.write(**REAL_DATA, data_path=[path])
+        self.assert_success(self.experiment.train())
+
+    def test_a_blend_on_the_command_line_is_a_list_as_in_yaml(self):
+        self.assert_success(self.experiment.train(f"data_path=[0.5,{self.prefix},0.5,{self.prefix}]"))
+        self.refuse("command line: dataset file /none.idx does not exist",
+                    arguments=[f"data_path=[0.5, {self.prefix}, 0.5, /none]"])
+
+    def test_files_that_name_the_data(self):
+        blend = self.folder / "blend.txt"
+        self.experiment.write(**REAL_DATA, data_path=None, data_args_path=str(blend))
+        self.refuse("exp.yaml:", "blend.txt")
+        blend.write_text(f"\ufeff1 {self.prefix}\n")
+        self.assert_success(self.experiment.train())
+        blend.write_text("1 /none")
+        self.refuse("blend.txt: dataset file /none.idx does not exist")
 
     def test_truncated_files(self):
         for suffix in (".bin", ".idx"):
@@ -95,7 +153,13 @@ class BadData(ProgramTest):
 
     def test_a_file_of_another_kind(self):
         self.prefix.with_suffix(".idx").write_bytes(b"PK\x03\x04" + bytes(100))
-        self.refuse("tokens.idx")
+        self.refuse("tokens.idx is a ZIP archive")
+        pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+        self.prefix.with_suffix(".idx").write_bytes(pointer)
+        self.refuse("tokens.idx is a Git LFS pointer")
+        token_file.write(self.prefix)
+        self.prefix.with_suffix(".bin").write_bytes(pointer)
+        self.refuse("tokens.bin is a Git LFS pointer")
 
     def test_tokens_outside_of_the_vocabulary(self):
         token_file.write(self.prefix, vocabulary=5000)
