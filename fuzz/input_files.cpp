@@ -36,8 +36,10 @@ InputFiles::InputFiles(std::string_view sections) {
     const std::size_t line_end = std::min(sections.find('\n', name), sections.size());
     const std::size_t content = std::min(line_end + 1, sections.size());
     at = find_mark(sections, content);
+    // The line break before a mark is the mark's.
+    const std::size_t end = at == sections.size() || at == content ? at : at - 1;
     const std::string_view file = sections.substr(name, line_end - name);
-    if (is_file_name(file)) write(folder_ / std::string(file), sections.substr(content, at - content));
+    if (is_file_name(file)) write(folder_ / std::string(file), sections.substr(content, end - content));
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ostream>
 #include <span>
 #include <string_view>
 
@@ -14,6 +15,8 @@ struct Target {
   /// Throws UserError for bad input.
   void (*read)(std::string_view bytes);
 };
+
+inline std::ostream& operator<<(std::ostream& out, const Target& target) { return out << target.name; }
 
 /// All of them, in the order of fuzz/README.md.
 std::span<const Target> targets();

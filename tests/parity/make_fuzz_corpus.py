@@ -27,8 +27,8 @@ def write(target, name, content):
 
 
 def sections(files):
-    return b"".join(b"--- %s\n%s\n" % (name.encode(), content if isinstance(content, bytes) else content.encode())
-                    for name, content in files.items())
+    return b"\n".join(b"--- %s\n%s" % (name.encode(), content if isinstance(content, bytes) else content.encode())
+                      for name, content in files.items())
 
 
 def index(code, bytes_per_token, lengths, boundaries, modes=b""):
@@ -78,6 +78,8 @@ def metaspace_tokenizer():
                                      byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
                                            decoders.Strip(" ", 1, 0)])
     return tokenizer
@@ -94,15 +96,16 @@ def digits_tokenizer():
 
 
 def tokenizers():
+    pad = {"content": "<pad>", "special": True, "lstrip": False, "rstrip": False, "single_word": False,
+           "normalized": False}
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": {"content": "</s>"},
-              "add_bos_token": True, "added_tokens_decoder": {
-                  "20": {"content": "<pad>", "special": True, "lstrip": False, "rstrip": False, "single_word": False,
-                         "normalized": False}}, "pad_token": "<pad>"}
+              "add_bos_token": True, "pad_token": "<pad>"}
     for name, tokenizer in {"byte_level": byte_level_tokenizer(), "metaspace": metaspace_tokenizer(),
                             "digits": digits_tokenizer()}.items():
         files = {"tokenizer.json": json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False)}
         if name != "digits":
-            files["tokenizer_config.json"] = json.dumps(config)
+            next_id = str(tokenizer.get_vocab_size(with_added_tokens=True))
+            files["tokenizer_config.json"] = json.dumps({**config, "added_tokens_decoder": {next_id: pad}})
         write("huggingface_tokenizer", name, sections(files))
     ranks = [base64.b64encode(piece).decode() for piece in [b"a", b"b", b"ab", b"\xff\n"]]
     write("tiktoken_vocabulary", "lines", "".join(f"{piece} {rank}\n" for rank, piece in enumerate(ranks)))

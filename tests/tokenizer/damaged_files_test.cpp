@@ -85,13 +85,13 @@ TEST(DamagedFiles, TikTokenListsOfAnotherContentAreSaidInOurWords) {
 }
 
 TEST(DamagedFiles, ASentencePieceModelThatTheLibraryThrowsForIsRefused) {
-  const auto model = seed("sentencepiece_model/piece_begins_with_zero");
+  const auto model = seed("sentencepiece_model/damaged_piece_begins_with_zero");
   EXPECT_THAT([&] { read("SentencePieceTokenizer", model); },
               ThrowsMessage<UserError>(model.string() + " is not a SentencePiece model, or it is damaged"));
 }
 
 TEST(DamagedFiles, ASentencePieceModelThatLosesTextSaysSo) {
-  const auto model = seed("sentencepiece_model/space_is_a_control_piece");
+  const auto model = seed("sentencepiece_model/damaged_space_is_a_control_piece");
   const auto tokenizer = read("SentencePieceTokenizer", model);
   EXPECT_THAT([&] { tokenizer->encode("hello  world 1234"); },
               ThrowsMessage<UserError>("SentencePieceTokenizer " + model.string() +
