@@ -4,7 +4,7 @@ PRESET ?= release
 JOBS ?= $(shell nproc)
 PYTHON ?= .venv/bin/python
 
-.PHONY: help setup build test pretrain parity bench format format-check asan tsan clean
+.PHONY: help setup build test test-fast fuzz pretrain parity bench format format-check asan tsan clean
 
 help:            ## This list
 	@awk -F ':.*## ' '/^[a-z-]+: .*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ build: setup     ## Build everything
 
 test: build      ## Build and run all tests
 	@ctest --preset $(PRESET) -j $(JOBS)
+
+test-fast: build ## Build and run the tests that start neither ranks nor the program
+	@ctest --preset $(PRESET) -j $(JOBS) -L fast
+
+fuzz: setup      ## Feed damaged files to every reader, a minute each (needs clang-16)
+	@fuzz/run.sh $(FUZZ_ARGS)
 
 parity: build    ## Compare with Hugging Face Transformers, computed anew
 	@tools/parity.sh $(PRESET)

@@ -39,7 +39,7 @@ endif()
 if(PRIMUS_SANITIZE)
   target_compile_options(primus_options INTERFACE -fsanitize=${PRIMUS_SANITIZE} -fno-omit-frame-pointer)
   # GCC warns of regular expressions and functions in the standard library once they carry the sanitizers' checks.
-  target_compile_options(primus_options INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(primus_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   # libtorch is built without the sanitizers' RTTI, so vptr checks on its classes are false alarms.
   if(PRIMUS_SANITIZE MATCHES "undefined")
     target_compile_options(primus_options INTERFACE -fno-sanitize=vptr)

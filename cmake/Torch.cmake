@@ -43,8 +43,9 @@ endif()
 
 # at::parallel_for is a header's template: compiled without OpenMP it quietly runs everything on one thread. The
 # runtime linked is the one that libtorch brings, so that both share one pool of threads. ThreadSanitizer knows
-# nothing of OpenMP's barriers and would report every parallel loop; there, our loops stay on one thread.
-if(NOT PRIMUS_SANITIZE MATCHES "thread")
+# nothing of OpenMP's barriers and would report every parallel loop; there, our loops stay on one thread. So do those of
+# the fuzzer, which clang compiles without an OpenMP of its own.
+if(NOT PRIMUS_SANITIZE MATCHES "thread|fuzzer")
   target_compile_options(primus_torch INTERFACE -fopenmp)
   file(GLOB _openmp "${TORCH_DIR}/lib/libgomp*.so*" "${TORCH_DIR}.libs/libgomp*.so*")
   if(_openmp)

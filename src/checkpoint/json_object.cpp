@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/file.h"
+#include "core/json.h"
 
 namespace primus::checkpoint {
 
@@ -12,8 +12,7 @@ JsonObject::JsonObject(std::string place, Json json) : place_(std::move(place)),
   if (!json_.is_object()) refuse("this is not a JSON object");
 }
 
-JsonObject::JsonObject(const std::filesystem::path& file)
-    : JsonObject(file.string(), Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false)) {}
+JsonObject::JsonObject(const std::filesystem::path& file) : JsonObject(file.string(), read_json(file)) {}
 
 const Json& JsonObject::json(const std::string& key) const {
   if (!has(key)) refuse(fmt::format("'{}' is missing", key));

@@ -6,7 +6,7 @@
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/json.h"
 #include "tokenizer/options_json.h"
 
 namespace primus::cli {
@@ -18,7 +18,7 @@ namespace {
 
 nlohmann::json read_generation_config(const fs::path& file) {
   if (!fs::exists(file)) return {};
-  auto json = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  auto json = read_json(file);
   if (!json.is_object()) throw_user_error("{}: this is not a JSON object", file.string());
   return json;
 }

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/tokenizer_options.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "core/lock.h"
 #include "data/documents.h"
 #include "tokenizer/bpe_trainer.h"
@@ -113,8 +114,7 @@ std::vector<tokenizer::TokenId> parse_ids(const std::string& text) {
     throw UserError("token ids must be a JSON list such as [17, 4]");
   std::vector<tokenizer::TokenId> ids;
   for (const auto& id : json) {
-    if (!id.is_number_integer()) throw_user_error("{} is not a token id", id.dump());
-    ids.push_back(id.get<tokenizer::TokenId>());
+    ids.push_back(whole_number<tokenizer::TokenId>(id, "a token id"));
   }
   return ids;
 }

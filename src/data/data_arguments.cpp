@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/file_kind.h"
+#include "core/json.h"
 #include "core/utf8.h"
 
 namespace primus::data {
@@ -53,7 +54,7 @@ DataPaths paths_in_json(const std::string& file, const std::string& split, const
 /// `per_split_data_args_path`: a JSON object with the blends of "train", "valid" and "test", each a list or a
 /// text.
 void read_split_file(const std::string& path, DataConfig& config) {
-  const auto json = nlohmann::json::parse(read_text(path), nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json(read_text(path), path);
   if (!json.is_object()) throw_user_error("{} (per_split_data_args_path) does not hold a JSON object", path);
   for (const auto& [split, value] : json.items()) {
     DataPaths paths = paths_in_json(path, split, value);

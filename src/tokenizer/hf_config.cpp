@@ -176,10 +176,10 @@ class ConfigReader {
   void add_from_older_file(const Json& added) {
     std::vector<std::pair<std::int64_t, std::string>> tokens;
     for (const auto& [content, id] : added.items()) {
-      if (!id.is_number_integer())
-        throw_user_error("added_tokens.json: the id of \"{}\" is no number", content);
+      const auto number =
+          whole_number<std::int64_t>(id, fmt::format("added_tokens.json: the id of \"{}\"", content));
       if (!tokenizer_.is_added(content)) {
-        tokens.emplace_back(id.get<std::int64_t>(), content);
+        tokens.emplace_back(number, content);
       } else if (id != *tokenizer_.find(content)) {
         throw_user_error("added_tokens.json gives \"{}\" the id {}, tokenizer.json {}; make them agree",
                          content, id.dump(), *tokenizer_.find(content));

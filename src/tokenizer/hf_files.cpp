@@ -14,14 +14,6 @@ namespace primus::tokenizer {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-nlohmann::json read_json(const fs::path& path) {
-  try {
-    return Json::parse(read_file(path));
-  } catch (const Json::exception& error) {
-    throw_user_error("{} is not valid JSON: {}", path.string(), error.what());
-  }
-}
-
 const AddedToken* HfTokenizer::find_added(std::string_view content) const {
   const auto found = std::ranges::find(parts.added_tokens, content, &AddedToken::content);
   return found == parts.added_tokens.end() ? nullptr : &*found;
@@ -64,16 +56,13 @@ Vocabulary read_vocabulary(const Json& vocab, bool byte_level) {
   if (!vocab.is_object()) throw UserError("`model.vocab` must be an object of tokens and their ids");
   Vocabulary vocabulary;
   for (const auto& [key, id] : vocab.items()) {
-    if (!id.is_number_integer()) throw_user_error("the id of token \"{}\" must be a whole number", key);
-    const auto value = id.get<std::int64_t>();
-    if (value != static_cast<TokenId>(value))
-      throw_user_error("the id {} of token \"{}\" is out of range", value, key);
+    const auto value = whole_number<TokenId>(id, fmt::format("the id of token \"{}\"", key));
     auto bytes = byte_level ? from_byte_alphabet(key) : key;
     if (bytes) {
-      vocabulary.add(std::move(*bytes), static_cast<TokenId>(value));
+      vocabulary.add(std::move(*bytes), value);
     } else {
       // No word can be cut into this token; it exists to be decoded.
-      vocabulary.add_unfindable(key, static_cast<TokenId>(value));
+      vocabulary.add_unfindable(key, value);
     }
   }
   return vocabulary;
@@ -144,7 +133,10 @@ struct Surroundings {
 std::vector<TokenId> read_ids(const Json& special_tokens, const std::string& name) {
   const auto token = special_tokens.find(name);
   if (token == special_tokens.end()) throw_user_error("\"{}\" is not among `special_tokens`", name);
-  return token->at("ids").get<std::vector<TokenId>>();
+  std::vector<TokenId> ids;
+  for (const Json& id : token->at("ids"))
+    ids.push_back(whole_number<TokenId>(id, "an id in `special_tokens`"));
+  return ids;
 }
 
 Surroundings read_template(JsonSection& processor) {
@@ -169,7 +161,10 @@ Surroundings read_template(JsonSection& processor) {
 /// [SEP] and [CLS] of BERT and RoBERTa, pairs of a token and its id.
 Surroundings read_bert_template(JsonSection& processor) {
   processor.ignore({"trim_offsets", "add_prefix_space"});  // RoBERTa's, for offsets
-  return {{processor.at("cls").at(1).get<TokenId>()}, {processor.at("sep").at(1).get<TokenId>()}};
+  const auto id = [&](const char* token) {
+    return whole_number<TokenId>(processor.at(token).at(1), fmt::format("the id of `{}`", token));
+  };
+  return {{id("cls")}, {id("sep")}};
 }
 
 void read_post_processor(const Json& description, const std::string& path,

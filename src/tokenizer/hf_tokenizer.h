@@ -1,11 +1,11 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "core/json.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 
@@ -43,11 +43,9 @@ auto in_file(const std::filesystem::path& path, Read read) {
   } catch (const UserError& error) {
     throw_user_error("{}: {}", path.string(), error.what());
   } catch (const nlohmann::json::exception& error) {
-    throw_user_error("{} does not have the expected content: {}", path.string(), error.what());
+    throw_user_error("{}: {}", path.string(), describe(error));
   }
 }
-
-nlohmann::json read_json(const std::filesystem::path& path);
 
 /// Reads what only the files beside tokenizer.json know: special tokens by name, tokens added later, and
 /// options, each honoured or refused. `include_special_tokens`: whether texts get the template's tokens.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/json.h"
+
 namespace primus::tokenizer {
 
 JsonSection::JsonSection(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
@@ -46,9 +48,7 @@ bool JsonSection::flag(const char* key, bool otherwise) {
 }
 
 std::int64_t JsonSection::integer(const char* key) {
-  const Json& value = at(key);
-  if (!value.is_number_integer()) refuse_type(key, "a whole number");
-  return value.get<std::int64_t>();
+  return whole_number<std::int64_t>(at(key), fmt::format("`{}`", path_of(key)));
 }
 
 void JsonSection::ignore(std::initializer_list<const char*> keys) { read_.insert(keys.begin(), keys.end()); }

@@ -13,6 +13,17 @@ namespace {
 /// SentencePiece answers -1 for a special token that the model lacks.
 std::optional<TokenId> present(int id) { return id < 0 ? std::nullopt : std::optional<TokenId>(id); }
 
+/// Whether a call of the library succeeds. It fails by its status or, for some damaged models, by an
+/// exception.
+template <typename Call>
+bool succeeds(const Call& call) {
+  try {
+    return call().ok();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 struct SentencePieceTokenizer::Processor {
@@ -25,9 +36,9 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& mode
       description_(fmt::format("SentencePieceTokenizer {}", model.string())),
       begin_with_bos_(options.begin_with_bos),
       end_with_eos_(options.end_with_eos) {
-  const auto status = processor_->library.LoadFromSerializedProto(read_file(model));
-  if (!status.ok())
-    throw_user_error("{} is not a SentencePiece model: {}", model.string(), status.ToString());
+  const std::string content = read_file(model);
+  if (!succeeds([&] { return processor_->library.LoadFromSerializedProto(content); }))
+    throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
   const auto named = [&](const std::optional<std::string>& name, int own) {
     return name ? std::optional(require_piece(*name)) : present(own);
   };
@@ -77,8 +88,8 @@ std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text) const
 
 void SentencePieceTokenizer::encode_segment(std::string_view segment, std::vector<TokenId>& ids) const {
   std::vector<int> found;
-  const auto status = processor_->library.Encode({segment.data(), segment.size()}, &found);
-  if (!status.ok()) throw Error(fmt::format("SentencePiece failed: {}", status.ToString()));
+  if (!succeeds([&] { return processor_->library.Encode({segment.data(), segment.size()}, &found); }))
+    throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
   ids.insert(ids.end(), found.begin(), found.end());
 }
 
@@ -88,8 +99,9 @@ std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
       throw_user_error("token id {} is not in the vocabulary (ids 0 to {})", id, vocab_size() - 1);
   }
   std::string text;
-  const auto status = processor_->library.Decode(std::vector<int>(ids.begin(), ids.end()), &text);
-  if (!status.ok()) throw Error(fmt::format("SentencePiece failed: {}", status.ToString()));
+  const std::vector<int> pieces(ids.begin(), ids.end());
+  if (!succeeds([&] { return processor_->library.Decode(pieces, &text); }))
+    throw_user_error("{} is damaged: ids cannot be decoded with it", description_);
   return text;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/json.h"
 #include "tokenizer/bpe_tokenizer.h"
 
 namespace primus::tokenizer {
@@ -53,10 +54,10 @@ void require_rank(std::int64_t rank, std::size_t position) {
     throw_user_error("entry {} has rank {}; ranks must count up from 0", position, rank);
 }
 
-std::vector<std::string> read_json_ranks(const std::string& content) {
+std::vector<std::string> read_json_ranks(const Json& entries) {
   std::vector<std::string> pieces;
-  for (const Json& entry : Json::parse(content)) {
-    require_rank(entry.at("rank"), pieces.size());
+  for (const Json& entry : entries) {
+    require_rank(whole_number<std::int64_t>(entry.at("rank"), "a rank"), pieces.size());
     pieces.push_back(decode_base64(entry.at("token_bytes").get<std::string>()));
   }
   return pieces;
@@ -76,11 +77,13 @@ std::vector<std::string> read_line_ranks(const std::string& content) {
 }
 
 std::vector<std::string> read_ranks(const fs::path& path) {
-  const std::string content = read_file(path);
+  const bool is_json = path.extension() == ".json";
+  const Json entries = is_json ? read_json(path) : Json();
   try {
-    return path.extension() == ".json" ? read_json_ranks(content) : read_line_ranks(content);
+    return is_json ? read_json_ranks(entries) : read_line_ranks(read_file(path));
   } catch (const Json::exception& error) {
-    throw_user_error("{} is not a list of {{rank, token_bytes, token_str}}: {}", path.string(), error.what());
+    throw_user_error("{} is not a list of {{rank, token_bytes, token_str}}: {}", path.string(),
+                     describe(error));
   } catch (const UserError& error) {
     throw_user_error("{}: {}", path.string(), error.what());
   }

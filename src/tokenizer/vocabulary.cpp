@@ -1,11 +1,13 @@
 #include "tokenizer/vocabulary.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace primus::tokenizer {
 
 namespace {
-/// Larger than any vocabulary in use; a damaged file must not make us allocate the machine away.
+/// Larger than any vocabulary in use: the model's embedding has a row for each id.
 constexpr TokenId largest_id = 1 << 24;
 }  // namespace
 
@@ -13,13 +15,8 @@ void Vocabulary::set_text(const std::string& text, TokenId id) {
   if (id < 0 || id > largest_id) throw_user_error("the id {} of token \"{}\" is out of range", id, text);
   if (contains(id))
     throw_user_error("the id {} is given to two tokens, \"{}\" and \"{}\"", id, this->text(id), text);
-  const auto index = static_cast<std::size_t>(id);
-  if (index >= texts_.size()) {
-    texts_.resize(index + 1);
-    present_.resize(index + 1);
-  }
-  texts_[index] = text;
-  present_[index] = true;
+  texts_.emplace(id, text);
+  end_ = std::max(end_, id + 1);
 }
 
 void Vocabulary::add(std::string text, TokenId id) {
@@ -34,13 +31,13 @@ TokenId Vocabulary::find(std::string_view text) const {
   return found == ids_.end() ? none : found->second;
 }
 
-bool Vocabulary::contains(TokenId id) const {
-  return id >= 0 && id < end() && present_[static_cast<std::size_t>(id)];
-}
+bool Vocabulary::contains(TokenId id) const { return texts_.contains(id); }
 
 const std::string& Vocabulary::text(TokenId id) const {
-  if (!contains(id)) throw_user_error("token id {} is not in the vocabulary (ids 0 to {})", id, end() - 1);
-  return texts_[static_cast<std::size_t>(id)];
+  const auto found = texts_.find(id);
+  if (found == texts_.end())
+    throw_user_error("token id {} is not in the vocabulary (ids 0 to {})", id, end() - 1);
+  return found->second;
 }
 
 }  // namespace primus::tokenizer

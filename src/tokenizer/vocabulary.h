@@ -36,14 +36,15 @@ class Vocabulary {
   const std::string& text(TokenId id) const;
 
   /// The largest id plus one.
-  TokenId end() const { return static_cast<TokenId>(texts_.size()); }
+  TokenId end() const { return end_; }
 
  private:
   void set_text(const std::string& text, TokenId id);
 
   TextMap<TokenId> ids_;
-  std::vector<std::string> texts_;
-  std::vector<bool> present_;
+  /// A map, so that a file with one large id takes no more memory than one with a small id.
+  std::unordered_map<TokenId, std::string> texts_;
+  TokenId end_ = 0;
 };
 
 }  // namespace primus::tokenizer

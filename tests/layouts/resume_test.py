@@ -11,7 +11,7 @@ from program import Experiment, ProgramTest, run
 
 ITERATIONS = 8
 SAVED = 4
-MODEL = {"num_attention_heads": 8, "num_query_groups": 8, "micro_batch_size": 1, "global_batch_size": 8,
+MODEL = {"num_attention_heads": 8, "num_query_groups": 8, "micro_batch_size": 2, "global_batch_size": 8,
          "dataloader_type": "single", "train_iters": ITERATIONS, "lr_decay_iters": ITERATIONS, "save": "checkpoints",
          "save_interval": SAVED, "auto_continue_train": True}
 TENSOR = {"sequence_parallel": True}

@@ -16,15 +16,17 @@ UNFUSED = {"bias_swiglu_fusion": False, "apply_rope_fusion": False, "bias_dropou
 
 
 class Precision(ProgramTest):
+    known = {}  # the losses of each run by its name: each is trained once
+
     def losses(self, name, **changes):
-        prefix = self.folder / "tokens"
-        if not prefix.with_suffix(".idx").exists():
+        if name not in self.known:
+            prefix = self.folder / "tokens"
             token_file.write(prefix, documents=200)
-        experiment = Experiment(self.folder / name, **{**SMALL, "data_path": str(prefix), **changes})
-        self.assert_success(experiment.train(timeout=600))
-        losses = [line["lm_loss"] for line in experiment.metrics()]
-        self.assertEqual(len(losses), ITERATIONS)
-        return losses
+            experiment = Experiment(self.folder / name, **{**SMALL, "data_path": str(prefix), **changes})
+            self.assert_success(experiment.train(timeout=600))
+            self.known[name] = [line["lm_loss"] for line in experiment.metrics()]
+            self.assertEqual(len(self.known[name]), ITERATIONS)
+        return self.known[name]
 
     def assert_tracks(self, first, second, limit):
         distance = sum(abs(a - b) for a, b in zip(first, second)) / ITERATIONS

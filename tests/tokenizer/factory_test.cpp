@@ -94,7 +94,8 @@ TEST(Factory, NamesWhatIsWrong) {
   expect_refusal(options("HuggingFaceTokenizer", "/no/where"), "/no/where does not exist");
   const auto file = directory / "tokenizer.json";
   write_file_atomically(file, "{");
-  expect_refusal(options("HuggingFaceTokenizer", file), "is not valid JSON");
+  expect_refusal(options("HuggingFaceTokenizer", file),
+                 "tokenizer.json:1: this JSON ends before it is complete");
   write_file_atomically(file, R"({"model": {"type": "WordPiece", "vocab": {}}})");
   expect_refusal(options("HuggingFaceTokenizer", file), "the model WordPiece is not supported");
   write_file_atomically(file, R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}})");

@@ -1,5 +1,3 @@
-#pragma once
-
 #include <algorithm>
 #include <sstream>
 #include <string>
@@ -15,14 +13,17 @@
 #include "config/tokens.h"
 #include "config/validate.h"
 #include "config/yaml.h"
+#include "core/error.h"
+#include "fuzz/targets.h"
 
-namespace primus::config {
+namespace primus::fuzz {
 
-// What the fuzzers under fuzz/ and the test of random mutations feed: any bytes end in values or in a
-// UserError.
+namespace {
+
+using namespace config;
 
 /// The keys of `tree` over those that have no default -> arguments -> rules -> derived arguments.
-inline void fuzz_arguments(const Value& tree) {
+void read_arguments(const Value& tree) {
   static const Value required = parse_yaml(
       "num_layers: 4\nhidden_size: 64\nnum_attention_heads: 4\nmax_position_embeddings: 128\n"
       "seq_length: 128\nmicro_batch_size: 2\nglobal_batch_size: 16\nlr: 0.001\ntrain_iters: 10\n",
@@ -43,35 +44,31 @@ inline void fuzz_arguments(const Value& tree) {
   if (problems.empty()) megatron_arguments(derive(prepared, context), context);
 }
 
+}  // namespace
+
 /// YAML -> environment -> arguments, and back to text.
-inline void fuzz_yaml(std::string_view bytes) {
-  try {
-    Value tree = parse_yaml(bytes, "fuzz.yaml");
-    substitute_environment(tree, [](const std::string& name) -> std::optional<std::string> {
-      if (name.size() % 2 == 0) return std::nullopt;
-      return name;
-    });
-    const std::string printed = to_yaml(tree);
-    to_json(tree, JsonStyle::canonical);
-    if (tree.is_map() && !same_content(parse_yaml(printed, "printed.yaml"), tree)) {
-      throw std::logic_error("printed YAML does not read back the same:\n" + printed);
-    }
-    if (tree.is_map()) fuzz_arguments(tree);
-  } catch (const UserError&) {
+void read_config_yaml(std::string_view bytes) {
+  Value tree = parse_yaml(bytes, "fuzz.yaml");
+  substitute_environment(tree, [](const std::string& name) -> std::optional<std::string> {
+    if (name.size() % 2 == 0) return std::nullopt;
+    return name;
+  });
+  const std::string printed = to_yaml(tree);
+  to_json(tree, JsonStyle::canonical);
+  if (tree.is_map() && !same_content(parse_yaml(printed, "printed.yaml"), tree)) {
+    throw std::logic_error("printed YAML does not read back the same:\n" + printed);
   }
+  if (tree.is_map()) read_arguments(tree);
 }
 
 /// Command-line tokens, one a line -> values -> arguments.
-inline void fuzz_tokens(std::string_view bytes) {
-  try {
-    std::istringstream stream{std::string(bytes)};
-    std::vector<std::string> tokens;
-    for (std::string token; std::getline(stream, token);) tokens.push_back(token);
-    const Overrides overrides = parse_tokens(tokens);
-    fuzz_arguments(overrides.values);
-    parse_layer_pattern(bytes);
-  } catch (const UserError&) {
-  }
+void read_config_tokens(std::string_view bytes) {
+  std::istringstream stream{std::string(bytes)};
+  std::vector<std::string> tokens;
+  for (std::string token; std::getline(stream, token);) tokens.push_back(token);
+  const Overrides overrides = parse_tokens(tokens);
+  read_arguments(overrides.values);
+  parse_layer_pattern(bytes);
 }
 
-}  // namespace primus::config
+}  // namespace primus::fuzz
