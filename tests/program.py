@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,12 @@ def find_torchrun():
         if candidate.exists() and subprocess.run([candidate, "--help"], capture_output=True).returncode == 0:
             return str(candidate)
     return None
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Launched:

@@ -37,8 +37,6 @@ void check_expressible(const TransformerConfig& config) {
   require(config.normalization == Normalization::rms_norm, "normalization is not RMSNorm");
   require(!config.layernorm_zero_centered_gamma, "layernorm_zero_centered_gamma is set");
   require(config.activation == kernels::Activation::swiglu, "the activation is not swiglu");
-  require(!config.apply_residual_connection_post_layernorm,
-          "apply_residual_connection_post_layernorm is set");
   require(config.final_logit_softcapping == 0.0, "final_logit_softcapping is set");
   require(config.attn_logit_softcapping == 0.0, "attn_logit_softcapping is set");
   require(config.attention_windows.empty(), "window_size is set");

@@ -120,12 +120,19 @@ void save(const fs::path& directory, const std::vector<parallel::TensorPiece>& p
     std::error_code ignored;
     if (participants.rank == 0) fs::remove_all(temporary, ignored);
   };
+  const auto fail = [&](const char* reason) {
+    clean_up();
+    throw Error(fmt::format("checkpoint {} could not be saved: {}. Older checkpoints are untouched",
+                            directory.string(), reason));
+  };
   try {
     save_steps(temporary, directory, pieces, common, participants);
   } catch (const SystemError& error) {
-    clean_up();
-    throw_user_error("checkpoint {} could not be saved: {}. Older checkpoints are untouched",
-                     directory.string(), error.what());
+    fail(error.what());
+  } catch (const UserError& error) {  // Whatever is wrong with a file here, it is no input.
+    fail(error.what());
+  } catch (const fs::filesystem_error& error) {
+    fail(error.what());
   } catch (...) {
     clean_up();
     throw;

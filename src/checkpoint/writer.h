@@ -27,7 +27,7 @@ struct Participants {
 ///
 /// `common` is kept as common.json; its "architecture", an object of argument names and values, is compared
 /// when a checkpoint is loaded. All ranks pass the same directory, rank 0's `common` is written.
-/// Throws UserError when the disk is full or not writable; older checkpoints stay, and rank 0, which fails
+/// Throws Error when the disk is full or not writable; older checkpoints stay, and rank 0, which fails
 /// with any other rank through its barrier, removes the temporary.
 void save(const std::filesystem::path& directory, const std::vector<parallel::TensorPiece>& pieces,
           const nlohmann::json& common, const Participants& participants = {});

@@ -20,6 +20,18 @@ class ExitCode : public std::exception {
   int code_;
 };
 
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_bad_input = 2;
+
+/// What a failure tells the user, and the exit code that it ends the program with.
+struct Failure {
+  std::string message;
+  int code;
+};
+
+/// Of the exception that is being handled, whatever threw it.
+Failure current_failure();
+
 /// Each adds one subcommand, with its options and the callback that runs it, and lives in a file of its name.
 void add_benchmark(CLI::App& program);
 void add_checkpoint(CLI::App& program);

@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/signals.h"
 
 namespace primus::cli {
 
@@ -97,8 +98,9 @@ class Output {
   }
 
   static void write_to(std::FILE* stream, const std::string& text) {
-    std::fputs(text.c_str(), stream);
-    std::fflush(stream);
+    const bool failed = std::fputs(text.c_str(), stream) == EOF || std::fflush(stream) != 0;
+    // The training goes on without a reader; a full disk is reported at its end.
+    if (failed && errno == EPIPE) std::clearerr(stream);
   }
 
   /// A full disk must not end the training: the log file then just stops.
@@ -138,6 +140,7 @@ void run_direct(Options options, const std::vector<std::string>& command) {
     print_plan(plan);
     return;
   }
+  ignore_pipe_signal();
   launch::run_patches(options.direct, file);
   std::string log_file = options.log_file;
   if (log_file.empty()) log_file = file.value("direct", "log_file").value_or("");

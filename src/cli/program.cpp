@@ -2,7 +2,11 @@
 
 #include <c10/util/Exception.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -10,17 +14,38 @@
 #include "cli/commands.h"
 #include "config/suggest.h"
 #include "core/error.h"
+#include "core/signals.h"
 
 namespace primus::cli {
 
 namespace {
 
-constexpr int exit_failed = 1;
-constexpr int exit_bad_input = 2;
+int report(const Failure& failure) {
+  std::fputs(fmt::format("primus: error: {}\n", failure.message).c_str(), stderr);
+  return failure.code;
+}
 
-int report(std::string_view message, int code) {
-  std::fputs(fmt::format("primus: error: {}\n", message).c_str(), stderr);
-  return code;
+/// A standard descriptor that is closed would be given to the next file that is opened, and receive what is
+/// printed. Used, these fail instead.
+void occupy_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    const int unusable = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (unusable >= 0 && unusable != descriptor) {
+      ::dup2(unusable, descriptor);
+      ::close(unusable);
+    }
+  }
+}
+
+/// Throws when something that was printed did not arrive, e.g. on a full disk. A reader that has gone wants
+/// no more: that is no failure of a command that survives it.
+void check_output() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  if (errno == EPIPE) return;
+  if (errno == 0) throw Error("cannot write the output");  // The reason has gone by.
+  throw SystemError("cannot write the output", errno);
 }
 
 bool is_launcher(std::string_view word) { return word == "direct" || word == "slurm" || word == "container"; }
@@ -118,23 +143,33 @@ void run_command(int argc, char** argv) {
 
 }  // namespace
 
+Failure current_failure() {
+  try {
+    throw;
+  } catch (const CLI::ParseError& error) {
+    return {error.what(), exit_bad_input};
+  } catch (const UserError& error) {
+    return {error.what(), exit_bad_input};
+  } catch (const c10::Error& error) {
+    return {error.what_without_backtrace(), exit_failed};
+  } catch (const std::exception& error) {
+    return {error.what(), exit_failed};
+  } catch (...) {
+    return {"an exception without a message", exit_failed};
+  }
+}
+
 int run(int argc, char** argv) {
+  occupy_standard_descriptors();
+  ignore_file_size_signal();
   try {
     run_command(argc, argv);
+    check_output();
     return 0;
   } catch (const ExitCode& exit) {
     return exit.code();
-  } catch (const CLI::Success& success) {
-    std::fputs(success.what(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return report(error.what(), exit_bad_input);
-  } catch (const UserError& error) {
-    return report(error.what(), exit_bad_input);
-  } catch (const c10::Error& error) {
-    return report(error.what_without_backtrace(), exit_failed);
-  } catch (const std::exception& error) {
-    return report(error.what(), exit_failed);
+  } catch (...) {
+    return report(current_failure());
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "core/error.h"
+#include "core/signals.h"
 #include "launch/compose.h"
 #include "launch/process.h"
 
@@ -33,6 +34,7 @@ void run_composed(const launch::Composed& composed) {
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   std::fflush(nullptr);
+  restore_write_signals();
   ::execvp(pointers[0], pointers.data());
   throw SystemError(fmt::format("cannot run {}", words.front()), errno);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/config_options.h"
@@ -11,11 +12,13 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/signals.h"
 #include "kernels/cpu/allocator.h"
 #include "kernels/cpu/features.h"
 #include "launch/cpus.h"
 #include "launch/world.h"
 #include "parallel/layout_arguments.h"
+#include "train/run_directory.h"
 #include "train/run_lock.h"
 #include "train/trainer.h"
 
@@ -50,8 +53,11 @@ LogOptions log_options_from(const config::Experiment& experiment, const launch::
 
 void print_result(const train::TrainResult& result) {
   std::string text = fmt::format("Training completed at iteration {}.\n", result.iteration);
-  if (result.validation_loss >= 0) {
-    text += fmt::format("Validation loss: {:.4f} nats per token.\n", result.validation_loss);
+  if (result.non_finite_losses > 0) {
+    text += fmt::format("The loss of {} iterations was NaN or infinite.\n", result.non_finite_losses);
+  }
+  if (result.validation_loss) {
+    text += fmt::format("Validation loss: {:.4f} nats per token.\n", *result.validation_loss);
   }
   if (!result.checkpoints.empty()) text += fmt::format("Checkpoints: {}\n", result.checkpoints);
   std::fputs(text.c_str(), stdout);
@@ -67,13 +73,53 @@ void share_cores(const launch::World& world) {
 
 /// Meets the other ranks of the run, which must have been started with the same configuration.
 parallel::Mesh join(const config::Arguments& arguments, const std::string& fingerprint,
-                    const launch::World& world) {
+                    const launch::World& world, Logger& logger) {
   const parallel::LayoutSizes sizes = parallel::layout_sizes_from(arguments, world.size);
-  const parallel::JoinOptions options = parallel::join_options_from(arguments, fingerprint);
+  parallel::JoinOptions options = parallel::join_options_from(arguments, fingerprint);
+  options.on_wait = [&logger](const std::string& text) { logger.warning(text); };
   return parallel::Mesh(parallel::Communicator::join(world, options), sizes);
 }
 
+void run_training(config::Experiment& experiment, const launch::World& world, Logger& logger) {
+  const bool speaks = world.rank == 0;
+  for (const std::string& warning : experiment.warnings) {
+    if (speaks) logger.warning(warning);
+  }
+  const config::RunContext context = config::RunContext::of(experiment, world.size);
+  config::DerivedArguments derived = config::arguments_for_training(experiment, context);
+  for (const std::string& note : derived.notes) {
+    if (speaks) logger.info(note);
+  }
+  const std::string fingerprint = checksum(to_yaml(config::resolved_tree(experiment)));
+  experiment.arguments = std::move(derived.arguments);
+  kernels::cpu::install_caching_allocator();
+  if (speaks) logger.info(kernels::cpu::describe_cpu());
+  const parallel::Mesh mesh = join(experiment.arguments, fingerprint, world, logger);
+  const train::RunLock lock({experiment.root_directory}, experiment.arguments.get<"save">().has_value(),
+                            mesh);
+  if (speaks && !lock.warning().empty()) logger.warning(lock.warning());
+  train::Trainer trainer(experiment, mesh, logger);
+  const train::TrainResult result = trainer.run();
+  if (speaks) print_result(result);
+}
+
+/// What ends a run belongs in the log files of its rank, too. Bad input that is found before the run has a
+/// folder makes none.
+void keep_failure(const Failure& failure, const config::Experiment& experiment, const launch::World& world,
+                  Logger& logger) {
+  logger.log_to_files(LogLevel::error, failure.message);
+  const train::RunDirectory directory{experiment.root_directory};
+  std::error_code ignored;
+  const bool has_folder = std::filesystem::exists(directory.root, ignored);
+  if (logger.has_files() || (failure.code == exit_bad_input && !has_folder)) return;
+  try {
+    logger.open_files(directory.logs(experiment.module, world.rank));
+  } catch (const Error&) {  // The failure itself is what the user must hear of.
+  }
+}
+
 void pretrain(const TrainOptions& options, const std::vector<std::string>& tokens) {
+  ignore_pipe_signal();
   config::Experiment experiment = config::resolve(options.config->request(tokens));
   for (const std::string& word : options.for_python)
     experiment.warnings.push_back(
@@ -89,26 +135,12 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   const launch::World world = launch::world_from_environment();
   share_cores(world);
   Logger logger(log_options_from(experiment, world));
-  const bool speaks = world.rank == 0;
-  for (const std::string& warning : experiment.warnings) {
-    if (speaks) logger.warning(warning);
+  try {
+    run_training(experiment, world, logger);
+  } catch (...) {
+    keep_failure(current_failure(), experiment, world, logger);
+    throw;
   }
-  const config::RunContext context = config::RunContext::of(experiment, world.size);
-  config::DerivedArguments derived = config::arguments_for_training(experiment, context);
-  for (const std::string& note : derived.notes) {
-    if (speaks) logger.info(note);
-  }
-  const std::string fingerprint = checksum(to_yaml(config::resolved_tree(experiment)));
-  experiment.arguments = std::move(derived.arguments);
-  kernels::cpu::install_caching_allocator();
-  if (speaks) logger.info(kernels::cpu::describe_cpu());
-  const parallel::Mesh mesh = join(experiment.arguments, fingerprint, world);
-  const train::RunLock lock({experiment.root_directory}, experiment.arguments.get<"save">().has_value(),
-                            mesh);
-  if (speaks && !lock.warning().empty()) logger.warning(lock.warning());
-  train::Trainer trainer(experiment, mesh, logger);
-  const train::TrainResult result = trainer.run();
-  if (speaks) print_result(result);
 }
 
 /// Known from the original; who types it shall learn why it is not here.

@@ -42,6 +42,11 @@ class SystemError : public Error {
   int error_number_;
 };
 
+/// Throws for a call that failed on a file. What is wrong with the path itself (there is no such file, no
+/// permission, a directory in its place) is the user's to correct: UserError. The rest (a full or failing
+/// disk, too many open files) is SystemError.
+[[noreturn]] void throw_file_error(const std::string& what, int error_number);
+
 /// Runs `step`; what it finds wrong with the user's input is said to be at `where`.
 template <typename Step>
 auto blame(const Where& where, const Step& step) {

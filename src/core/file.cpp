@@ -36,11 +36,7 @@ namespace {
 
 FileDescriptor open_for_reading(const fs::path& path) {
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) {
-    const int error_number = errno;
-    throw UserError(
-        fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(error_number)));
-  }
+  if (!file.valid()) throw_file_error("cannot read " + path.string(), errno);
   struct stat status{};
   if (::fstat(file.get(), &status) != 0) throw SystemError("cannot stat " + path.string(), errno);
   if (!S_ISREG(status.st_mode))
@@ -87,7 +83,7 @@ std::string read_file(const fs::path& path) {
 
 FileDescriptor open_for_writing(const fs::path& path) {
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.valid()) throw SystemError("cannot create " + path.string(), errno);
+  if (!file.valid()) throw_file_error("cannot create " + path.string(), errno);
   return file;
 }
 
@@ -125,18 +121,42 @@ void sync_directory(const fs::path& path) {
   sync_file(directory, path);
 }
 
-AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
+namespace {
+
+/// The file behind a name: renaming to a symbolic link would replace the link.
+fs::path behind_links(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_symlink(path, error)) return path;
+  const fs::path target = fs::canonical(path, error);
+  return error ? path : target;
+}
+
+/// A device or a pipe, such as /dev/stdout.
+bool is_special(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const fs::path& path) : path_(behind_links(path)) {
+  if (is_special(path_)) {
+    temporary_ = path_;
+    file_ = open_for_writing(path_);
+    return;
+  }
   // Not the process's number: others on the same disk may have it on their machine or in their container.
   std::random_device random;
   do {
-    temporary_ = path.string() + fmt::format("{}{:08x}", temporary_mark, random());
+    temporary_ = path_.string() + fmt::format("{}{:08x}", temporary_mark, random());
     file_ = FileDescriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   } while (!file_.valid() && errno == EEXIST);
-  if (!file_.valid()) throw SystemError("cannot create " + temporary_.string(), errno);
+  if (!file_.valid()) throw_file_error("cannot create " + path_.string(), errno);
 }
 
 AtomicFile::~AtomicFile() {
-  if (!file_.valid()) return;
+  if (!file_.valid() || temporary_ == path_) return;
   std::error_code ignored;
   fs::remove(temporary_, ignored);
 }
@@ -144,6 +164,7 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::write(std::span<const std::byte> bytes) { write_all(file_, bytes, temporary_); }
 
 void AtomicFile::commit() {
+  if (temporary_ == path_) return file_.close();
   sync_file(file_, temporary_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     throw SystemError("cannot replace " + path_.string(), errno);
@@ -160,7 +181,7 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
 void make_directories(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw UserError(fmt::format("cannot create directory {}: {}", path.string(), error.message()));
+  if (error) throw_file_error("cannot create directory " + path.string(), error.value());
 }
 
 }  // namespace primus

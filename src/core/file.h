@@ -28,7 +28,7 @@ class FileDescriptor {
 /// A whole file mapped read-only into memory.
 class MappedFile {
  public:
-  /// Throws UserError when the file is missing, not a regular file, or unreadable.
+  /// Throws UserError for what is not a regular file, and as `throw_file_error` when it cannot be opened.
   explicit MappedFile(const std::filesystem::path& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&&) = delete;
@@ -43,10 +43,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// The content of a file. Throws UserError when it cannot be read.
+/// The content of a file. Throws as `throw_file_error` when it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
-/// Creates or truncates a file and opens it for writing. Throws SystemError.
+/// Creates or truncates a file and opens it for writing. Throws as `throw_file_error`.
 FileDescriptor open_for_writing(const std::filesystem::path& path);
 
 /// Writes all bytes, however often the kernel takes only a part. Throws SystemError naming `path`.
@@ -61,7 +61,7 @@ void sync_file(const FileDescriptor& file, const std::filesystem::path& path);
 void sync_directory(const std::filesystem::path& path);
 
 /// Replaces `path` by `content` so that a reader, or a crash, sees the old file or the new one and nothing
-/// between: temporary file beside it, fsync, rename, fsync of the directory. Throws SystemError.
+/// between: temporary file beside it, fsync, rename, fsync of the directory. Throws as AtomicFile.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// In the names of files that an AtomicFile has not committed: they are left over when the process was
@@ -69,7 +69,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 inline constexpr std::string_view temporary_mark = ".tmp-";
 
 /// A file that is written piece by piece and appears under its name, replacing what was there, only when
-/// `commit` has flushed it to the disk. Destroyed before that, it leaves nothing behind. Throws SystemError.
+/// `commit` has flushed it to the disk. Destroyed before that, it leaves nothing behind. A device or a pipe
+/// is not replaced but written to. Throws as `throw_file_error`.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
@@ -86,7 +87,7 @@ class AtomicFile {
   FileDescriptor file_;
 };
 
-/// Creates a directory and its parents; fine when it exists. Throws UserError with the system's reason.
+/// Creates a directory and its parents; fine when it exists. Throws as `throw_file_error`.
 void make_directories(const std::filesystem::path& path);
 
 }  // namespace primus

@@ -69,8 +69,7 @@ void Lock::open_file() {
   if (path_.has_parent_path()) make_directories(path_.parent_path());
   file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   // A holder that lets go may remove its folder between both steps.
-  if (!file_.valid() && errno != ENOENT)
-    throw UserError(SystemError("cannot create " + path_.string(), errno).what());
+  if (!file_.valid() && errno != ENOENT) throw_file_error("cannot create " + path_.string(), errno);
 }
 
 /// True when the lock was taken, or cannot be taken because the file system has none.

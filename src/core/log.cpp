@@ -180,6 +180,16 @@ void Logger::log(LogLevel level, std::string_view message, const std::source_loc
   impl_->to_files(level, time, place, message);
 }
 
+void Logger::log_to_files(LogLevel level, std::string_view message, const std::source_location& location) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->to_files(level, timestamp(), impl_->location_text(location), message);
+}
+
+bool Logger::has_files() const {
+  const std::lock_guard lock(impl_->mutex);
+  return !impl_->files.empty();
+}
+
 void Logger::open_files(const std::filesystem::path& directory) {
   const std::lock_guard lock(impl_->mutex);
   impl_->open_files(directory);

@@ -48,6 +48,12 @@ class Logger {
   /// first. So a run can check its input, and say what it finds, before it writes anything. Throws UserError.
   void open_files(const std::filesystem::path& directory);
 
+  /// Says something in the files alone: what the console hears in another way. Before there are files it is
+  /// kept for them.
+  void log_to_files(LogLevel level, std::string_view message,
+                    const std::source_location& at = std::source_location::current());
+  bool has_files() const;
+
   /// Text above the progress line: while a progress line is shown, messages are printed over it and it is
   /// drawn anew below. An empty text takes it away. Does nothing when stderr is no terminal.
   void set_progress_line(std::string text);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <filesystem>
 
 #include "core/file_kind.h"
@@ -58,6 +59,7 @@ struct DocumentReader::File {
     const int count = gzread(handle, block.data(), block_size);
     int error = Z_OK;
     const char* reason = gzerror(handle, &error);
+    if (error == Z_ERRNO) throw SystemError("cannot read " + path, errno);
     if (count < 0 || (count == 0 && error != Z_OK))
       throw_user_error("cannot read {}: {}", path,
                        error == Z_BUF_ERROR    ? "the gzip data is cut off"

@@ -41,8 +41,8 @@ std::string master_address(const DirectOptions& options, const Sources& sources,
   const auto given =
       options.master_address ? options.master_address : sources.text("MASTER_ADDR", nullptr, "master_addr");
   if (given && given->empty()) throw_user_error("MASTER_ADDR is empty");
-  const auto node_list = sources.in_slurm ? sources.environment("SLURM_NODELIST") : std::nullopt;
-  if (nodes > 1 && node_list && !node_list->empty()) return slurm_master_address(given, *node_list, node);
+  const auto node_list = sources.in_slurm ? slurm_node_list(sources.environment) : std::nullopt;
+  if (nodes > 1 && node_list) return slurm_master_address(given, *node_list, node);
   if (given) return *given;
   if (nodes > 1) {
     throw_user_error(

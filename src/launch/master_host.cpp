@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "core/error.h"
@@ -22,21 +23,53 @@ bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+/// The first number of "007-009,12", with its zeros. Throws UserError that names the whole list.
+std::string_view first_number(std::string_view ranges, std::string_view node_list) {
+  std::string_view first;
+  for (std::size_t begin = 0; begin <= ranges.size();) {
+    const std::size_t end = std::min(ranges.find(',', begin), ranges.size());
+    const std::string_view range = ranges.substr(begin, end - begin);
+    const std::size_t dash = std::min(range.find('-'), range.size());
+    const std::string_view low = range.substr(0, dash);
+    const std::string_view high = dash < range.size() ? range.substr(dash + 1) : low;
+    for (const std::string_view number : {low, high}) {
+      if (number.empty() || number.find_first_not_of("0123456789") != std::string_view::npos)
+        throw_user_error("'{}' in the node list '{}' is no number or range of numbers", range, node_list);
+    }
+    if (begin == 0) first = low;
+    begin = end + 1;
+  }
+  return first;
+}
+
 }  // namespace
 
 std::string first_host(std::string_view node_list) {
-  const std::size_t stop = node_list.find_first_of(",[");
-  if (stop == std::string_view::npos || node_list[stop] == ',') {
-    if (node_list.substr(0, stop).empty()) throw_user_error("empty host in the node list '{}'", node_list);
-    return std::string(node_list.substr(0, stop));
+  std::string host;
+  std::string_view rest = node_list;
+  while (!rest.empty() && rest[0] != ',') {
+    if (rest[0] != '[') {
+      const std::size_t end = std::min(rest.find_first_of(",["), rest.size());
+      host += rest.substr(0, end);
+      rest.remove_prefix(end);
+      continue;
+    }
+    const std::size_t close = rest.find(']');
+    if (close == std::string_view::npos) throw_user_error("missing ']' in the node list '{}'", node_list);
+    host += first_number(rest.substr(1, close - 1), node_list);
+    rest.remove_prefix(close + 1);
   }
-  const std::size_t close = node_list.find(']', stop);
-  if (close == std::string_view::npos) throw_user_error("missing ']' in the node list '{}'", node_list);
-  const std::string_view ranges = node_list.substr(stop + 1, close - stop - 1);
-  const std::string_view first = ranges.substr(0, ranges.find_first_of("-,"));
-  if (first.empty()) throw_user_error("empty range in the node list '{}'", node_list);
-  const std::string_view rest = node_list.substr(close + 1);
-  return fmt::format("{}{}{}", node_list.substr(0, stop), first, rest.substr(0, rest.find(',')));
+  if (host.empty()) throw_user_error("empty host in the node list '{}'", node_list);
+  if (host.find(']') != std::string::npos) throw_user_error("missing '[' in the node list '{}'", node_list);
+  return host;
+}
+
+std::optional<std::string> slurm_node_list(const Environment& environment) {
+  for (const char* name : {"SLURM_STEP_NODELIST", "SLURM_NODELIST", "SLURM_JOB_NODELIST"}) {
+    const auto value = environment(name);
+    if (value && !value->empty()) return value;
+  }
+  return std::nullopt;
 }
 
 bool is_this_machine(const std::string& host) {

@@ -4,11 +4,16 @@
 #include <string>
 #include <string_view>
 
+#include "core/environment.h"
+
 namespace primus::launch {
 
-/// The first host of a Slurm node list: "gpu[007-009,12],login" gives "gpu007". Throws UserError for a list
-/// that does not parse.
+/// The first host of a Slurm node list, as `scontrol show hostnames` prints it: "gpu[007-009,12],login" gives
+/// "gpu007", "rack[1-2]n[03-04]-ib" gives "rack1n03-ib". Throws UserError for a list that does not parse.
 std::string first_host(std::string_view node_list);
+
+/// The nodes of the Slurm step that this process belongs to, else of the job; nothing outside of Slurm.
+std::optional<std::string> slurm_node_list(const Environment& environment);
 
 /// Whether `host`, a name or an address, is this machine: one of its network interfaces has the address.
 bool is_this_machine(const std::string& host);

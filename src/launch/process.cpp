@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/signals.h"
 
 extern char** environ;
 
@@ -75,6 +76,7 @@ struct Prepared {
   ::dup2(prepared.err, STDERR_FILENO);
   if (prepared.inherited >= 0) ::fcntl(prepared.inherited, F_SETFD, 0);
   if (prepared.bind) ::sched_setaffinity(0, sizeof prepared.cpus, &prepared.cpus);
+  restore_write_signals();
   ::sigprocmask(SIG_SETMASK, prepared.signals, nullptr);
   ::execvpe(prepared.word_pointers[0], prepared.word_pointers.data(), prepared.environment_pointers.data());
   const char* reason = std::strerror(errno);

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/signals.h"
 #include "launch/cpus.h"
 #include "launch/process.h"
 #include "launch/status_board.h"
@@ -79,13 +80,25 @@ struct Rank {
   std::uint64_t progress = 0;
 };
 
-/// Signals arrive as bytes to read instead of interrupting; the ranks start with the mask of before.
+bool asks_to_stop(int number) {
+  return std::find(stop_signals.begin(), stop_signals.end(), number) != stop_signals.end();
+}
+
+/// Signals arrive as bytes to read instead of interrupting; the ranks start with the mask of before. Under
+/// nohup SIGHUP stays ignored.
 class SignalQueue {
  public:
   SignalQueue() {
     sigset_t wanted;
     sigemptyset(&wanted);
-    for (const int number : {SIGCHLD, SIGINT, SIGTERM, SIGHUP}) sigaddset(&wanted, number);
+    sigaddset(&wanted, SIGCHLD);
+    const auto add = [&](const auto& numbers) {
+      for (const int number : numbers) sigaddset(&wanted, number);
+    };
+    add(stop_signals);
+    add(save_signals);
+    add(other_exit_signals);
+    if (ignores_hangup()) sigdelset(&wanted, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
     file_ = FileDescriptor(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!file_.valid()) throw SystemError("cannot watch for signals", errno);
@@ -97,14 +110,14 @@ class SignalQueue {
   int descriptor() const { return file_.get(); }
   const sigset_t& mask_before() const { return before_; }
 
-  /// How many requests to stop have arrived since the last call.
-  int take_stop_requests() {
-    int requests = 0;
+  /// What has arrived since the last call, for the ranks.
+  std::vector<int> take() {
+    std::vector<int> numbers;
     signalfd_siginfo info{};
     while (::read(file_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-      if (info.ssi_signo != SIGCHLD) ++requests;
+      if (info.ssi_signo != SIGCHLD) numbers.push_back(static_cast<int>(info.ssi_signo));
     }
-    return requests;
+    return numbers;
   }
 
  private:
@@ -185,7 +198,8 @@ class Attempt {
   void read_output(Rank& rank, Stream& stream);
   void reap();
   void ended(Rank& rank, int status);
-  void handle_stop_requests();
+  void handle_signals();
+  void handle_stop_request(int number);
   void check_for_hang();
   void settle_on_victim();
   void fail_because_of(const Rank& rank);
@@ -202,6 +216,8 @@ class Attempt {
   StatusBoard board_;
   std::vector<Rank> ranks_;
   int stop_requests_ = 0;
+  /// Of them those that kill when there are two.
+  int kill_requests_ = 0;
   int code_ = 0;
   std::optional<Clock::time_point> failed_at_;
   /// The first rank that ended because another did, as it says.
@@ -345,16 +361,24 @@ std::string Attempt::states_of_others(const Rank* culprit) const {
   return text.empty() ? "" : (culprit == nullptr ? "\n  the ranks:" : "\n  the other ranks:") + text;
 }
 
-void Attempt::handle_stop_requests() {
-  const int requests = signals_.take_stop_requests();
-  if (requests == 0) return;
-  const bool first = stop_requests_ == 0;
-  stop_requests_ += requests;
-  if (first) {
+/// The ranks know what to do about the others: save, or end when `exit_signal` names it.
+void Attempt::handle_signals() {
+  for (const int number : signals_.take()) {
+    if (asks_to_stop(number)) {
+      handle_stop_request(number);
+    } else {
+      signal_all(number);
+    }
+  }
+}
+
+void Attempt::handle_stop_request(int number) {
+  if (++stop_requests_ == 1) {
     options_.on_message("stopping: the ranks are asked to save and end (a second signal kills them)");
     signal_all(SIGTERM);
   }
-  if (stop_requests_ > 1) {
+  // A closed terminal is no impatience, and sends its signal more than once.
+  if (number != SIGHUP && ++kill_requests_ == 2) {
     code_ = killed_by_user;
     signal_all(SIGKILL);
   }
@@ -402,7 +426,7 @@ int Attempt::run() {
     wait_for_news();
     reap();
     settle_on_victim();
-    handle_stop_requests();
+    handle_signals();
     check_for_hang();
     if (failed_at_ && Clock::now() - *failed_at_ > grace) signal_all(SIGKILL);
   }

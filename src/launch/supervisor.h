@@ -44,8 +44,9 @@ Command command_of_rank(const SupervisorOptions& options, int local_rank, int po
 ///
 /// When a rank fails the others get two seconds to end by themselves and are then killed; the message names
 /// the rank, how it ended, its last lines, and what every other rank was doing. SIGINT, SIGTERM and SIGHUP
-/// are passed on as SIGTERM, so that the ranks can save and end; a second one kills them. Should this process
-/// be killed itself, the kernel kills the ranks.
+/// are passed on as SIGTERM, so that the ranks can save and end; a second SIGINT or SIGTERM kills them. Other
+/// signals that can mean something to a training (core/signals.h) are passed on as they are. Should this
+/// process be killed itself, the kernel kills the ranks.
 ///
 /// Returns the exit code to end with: 0, or that of the first rank that failed (128 + signal when one killed
 /// it). Throws UserError when `command` cannot be started as asked.

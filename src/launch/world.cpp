@@ -1,5 +1,6 @@
 #include "launch/world.h"
 
+#include <array>
 #include <charconv>
 #include <cstdlib>
 
@@ -16,6 +17,7 @@ class Reader {
  public:
   explicit Reader(const Environment& environment) : environment_(environment) {}
 
+  const Environment& environment() const { return environment_; }
   bool has(const std::string& name) const { return text(name).has_value(); }
 
   std::optional<std::string> text(const std::string& name) const {
@@ -55,6 +57,8 @@ constexpr Names pmi_names = {Starter::pmi, "PMI_RANK", "PMI_SIZE", "MPI_LOCALRAN
 constexpr Names slurm_names = {Starter::slurm, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID",
                                "SLURM_STEP_TASKS_PER_NODE"};
 
+constexpr std::array all_names = {torchrun_names, open_mpi_names, pmi_names, slurm_names};
+
 /// "4(x2),3": tasks on each node of a Slurm step; the first number serves all nodes, as ranks are laid out
 /// evenly or refused later.
 int tasks_on_node(const std::string& text) {
@@ -80,7 +84,7 @@ int port_of_job(const std::string& job) {
 std::string address_of(const World& world, const Reader& reader) {
   const auto given = reader.text("MASTER_ADDR");
   const bool one_machine = world.local_size >= world.size;
-  const auto nodes = world.starter == Starter::slurm ? reader.text("SLURM_STEP_NODELIST") : std::nullopt;
+  const auto nodes = world.starter == Starter::slurm ? slurm_node_list(reader.environment()) : std::nullopt;
   if (nodes && !one_machine) {
     return slurm_master_address(given, *nodes, reader.number_or("SLURM_NODEID", 0, 0, highest_count));
   }
@@ -135,6 +139,14 @@ std::string_view to_string(Starter starter) {
   return "";
 }
 
+std::string origin_of(const World& world) {
+  for (const Names& names : all_names) {
+    if (names.starter == world.starter)
+      return fmt::format("{}={} and {}={}", names.rank, world.rank, names.size, world.size);
+  }
+  return "no variable";
+}
+
 int parse_number(const std::string& name, const std::string& text, int low, int high) {
   int value = 0;
   const char* end = text.data() + text.size();
@@ -153,7 +165,7 @@ int parse_number(const std::string& name, const std::string& text, int low, int 
 World world_from_environment(const Environment& environment) {
   const Reader reader(environment);
   if (reader.has("RANK") || reader.has("WORLD_SIZE")) return read_world(torchrun_names, reader);
-  for (const Names& names : {open_mpi_names, pmi_names, slurm_names}) {
+  for (const Names& names : all_names) {
     if (reader.has(names.rank) && reader.has(names.size)) return read_world(names, reader);
   }
   return {};

@@ -38,6 +38,9 @@ inline constexpr const char* run_began_variable = "PRIMUS_RUN_BEGAN";
 inline constexpr int highest_count = std::numeric_limits<int>::max();
 inline constexpr int highest_port = 65535;
 
+/// The variables that make this process a rank of that world, and their values: "RANK=0 and WORLD_SIZE=2".
+std::string origin_of(const World& world);
+
 /// Reads the world from the variables of torchrun (RANK, WORLD_SIZE, ...; our own launcher sets the same),
 /// mpirun (OMPI_COMM_WORLD_*), a PMI launcher (PMI_*) or a Slurm step (SLURM_*), in this order: what stands
 /// nearer to the process wins. Without any of them the process is alone. Throws UserError that names the

@@ -48,8 +48,6 @@ struct TransformerConfig {
   bool add_qkv_bias = false;
   /// Norms of each query and key head, before the rotation.
   bool qk_layernorm = false;
-  /// The residual is taken after the norm instead of before.
-  bool apply_residual_connection_post_layernorm = false;
   /// > 0: attention scores become c·tanh(scores / c).
   double attn_logit_softcapping = 0.0;
   /// For each layer how many earlier tokens a query sees beside its own, negative for all; empty: no windows.

@@ -164,8 +164,6 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.add_bias_linear = arguments.get<"add_bias_linear">();
   config.add_qkv_bias = arguments.get<"add_qkv_bias">() || config.add_bias_linear;
   config.qk_layernorm = arguments.get<"qk_layernorm">();
-  config.apply_residual_connection_post_layernorm =
-      arguments.get<"apply_residual_connection_post_layernorm">();
   config.untie_embeddings_and_output_weights = arguments.get<"untie_embeddings_and_output_weights">();
   config.attn_logit_softcapping = arguments.get<"attn_logit_softcapping">().value_or(0.0);
   config.attention_windows = attention_windows_from(arguments, config.num_layers);

@@ -52,6 +52,7 @@ struct Writer {
   void later_field(const char* name, const T& value, const T&) {
     field(name, value);
   }
+  void former_field(const char*, bool) {}
   template <typename Enum, std::size_t N>
   void choice(const char* name, const Enum& value, const EnumName<Enum> (&names)[N]) {
     for (const auto& entry : names) {
@@ -90,6 +91,12 @@ struct Reader {
     value = before;
     if (json.contains(name)) field(name, value);
   }
+  void former_field(const char* name, bool only) {
+    names.insert(name);
+    if (json.contains(name) && json[name] != only) {
+      throw_user_error("{}: '{}' is {}: no model of this program has that", source, name, json[name].dump());
+    }
+  }
   template <typename Enum, std::size_t N>
   void choice(const char* name, Enum& value, const EnumName<Enum> (&names_of_choices)[N]) {
     for (const auto& entry : names_of_choices) {
@@ -119,7 +126,8 @@ struct Reader {
 };
 
 /// The one list of fields, in Megatron's names. What was not in it from the start is a `later_field`, with
-/// the value that a model had before the field existed: so older checkpoints stay readable.
+/// the value that a model had before the field existed: so older checkpoints stay readable. A `former_field`
+/// is written no more, and may be read with the one value that is left.
 template <typename Visitor, typename Config>
 void visit(Visitor&& visitor, Config& config) {
   visitor.field("num_layers", config.num_layers);
@@ -144,7 +152,7 @@ void visit(Visitor&& visitor, Config& config) {
   visitor.field("add_bias_linear", config.add_bias_linear);
   visitor.field("add_qkv_bias", config.add_qkv_bias);
   visitor.field("qk_layernorm", config.qk_layernorm);
-  visitor.field("apply_residual_connection_post_layernorm", config.apply_residual_connection_post_layernorm);
+  visitor.former_field("apply_residual_connection_post_layernorm", false);
   visitor.later_field("attn_logit_softcapping", config.attn_logit_softcapping, 0.0);
   visitor.later_field("attention_windows", config.attention_windows, {});
   visitor.field("final_logit_softcapping", config.final_logit_softcapping);

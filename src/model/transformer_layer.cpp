@@ -21,7 +21,6 @@ TransformerLayer::TransformerLayer(const TransformerConfig& config, std::int64_t
     : layer_(layer),
       hidden_size_(config.hidden_size),
       dropout_(config.hidden_dropout),
-      residual_after_norm_(config.apply_residual_connection_post_layernorm),
       kernels_(config.kernels),
       input_layernorm_(config, prefix(layer, "self_attention.linear_qkv.layer_norm_"), config.hidden_size,
                        mesh.sequence_parallel(), parameters),
@@ -33,12 +32,11 @@ TransformerLayer::TransformerLayer(const TransformerConfig& config, std::int64_t
 at::Tensor TransformerLayer::forward(const at::Tensor& x, const ForwardContext& context) const {
   const at::Tensor normed = input_layernorm_.forward(x);
   const at::Tensor attended = self_attention_.forward(normed, context);
-  const at::Tensor hidden =
-      add(residual_after_norm_ ? normed : x, attended, self_attention_.bias(), "attention_output", context);
+  const at::Tensor hidden = add(x, attended, self_attention_.bias(), "attention_output", context);
 
   const at::Tensor normed_hidden = pre_mlp_layernorm_.forward(hidden);
   const at::Tensor widened = mlp_.forward(normed_hidden);
-  return add(residual_after_norm_ ? normed_hidden : hidden, widened, mlp_.bias(), "mlp_output", context);
+  return add(hidden, widened, mlp_.bias(), "mlp_output", context);
 }
 
 at::Tensor TransformerLayer::add(const at::Tensor& residual, const at::Tensor& x,

@@ -27,7 +27,6 @@ class TransformerLayer {
   std::int64_t layer_;
   std::int64_t hidden_size_;
   double dropout_;
-  bool residual_after_norm_;
   kernels::KernelOptions kernels_;
   Norm input_layernorm_;
   SelfAttention self_attention_;

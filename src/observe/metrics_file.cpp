@@ -38,7 +38,7 @@ MetricsFile::MetricsFile(fs::path path, std::int64_t resume_iteration) : path_(s
   const std::uint64_t keep = fs::exists(path_) ? bytes_to_keep(read_file(path_), resume_iteration) : 0;
   file_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!file_.valid() || ::ftruncate(file_.get(), static_cast<off_t>(keep)) != 0)
-    throw UserError(SystemError("cannot write " + path_.string(), errno).what());
+    throw_file_error("cannot write " + path_.string(), errno);
 }
 
 void MetricsFile::add(const nlohmann::ordered_json& line) {

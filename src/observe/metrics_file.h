@@ -9,7 +9,8 @@
 namespace primus::observe {
 
 /// metrics.jsonl: one JSON object per line and iteration (and per evaluation), each with its "iteration".
-/// Numbers are printed so that reading them gives the same bits. Every line reaches the kernel when it is
+/// Numbers are printed so that reading them gives the same bits; JSON has no word for one that is NaN or
+/// infinite, which is null. Every line reaches the kernel when it is
 /// added, so a killed process loses none.
 ///
 ///     MetricsFile metrics(run_directory / "metrics.jsonl", /*resume_iteration=*/0);

@@ -13,8 +13,23 @@ namespace primus::observe {
 
 namespace {
 
+/// "12.3" as the original has it; below 1, where one digit says little and on a CPU nothing, three digits.
+std::string rate_text(double value) {
+  if (!(value > 0 && value < 1)) return fmt::format("{:.1f}", value);
+  const int decimals = std::min(2 - static_cast<int>(std::floor(std::log10(value))), 12);
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
 /// The value that is read back from its text with one decimal.
 double rounded(double value) { return std::stod(fmt::format("{:.1f}", value)); }
+
+/// A NaN may carry a sign, which means nothing.
+std::string scientific(double value) { return std::isnan(value) ? "NAN" : fmt::format("{:.6E}", value); }
+
+bool all_finite(const std::vector<std::pair<std::string, double>>& losses) {
+  return std::all_of(losses.begin(), losses.end(),
+                     [](const auto& loss) { return std::isfinite(loss.second); });
+}
 
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -29,7 +44,8 @@ std::string head_segments(const TrainingFacts& facts) {
 
 std::string plain_timed_segments(const TrainingFacts& facts) {
   std::string text = fmt::format("elapsed time per iteration (ms): {:.1f}", facts.elapsed_ms);
-  if (facts.throughput) text += fmt::format(" | throughput per GPU (TFLOP/s/GPU): {:.1f}", *facts.throughput);
+  if (facts.throughput)
+    text += fmt::format(" | throughput per GPU (TFLOP/s/GPU): {}", rate_text(*facts.throughput));
   return text;
 }
 
@@ -37,7 +53,7 @@ std::string tail_segments(const TrainingFacts& facts) {
   std::string text = fmt::format("learning rate: {:.6E} | global batch size: {:5d}", facts.learning_rate,
                                  facts.global_batch_size);
   for (const auto& [name, value] : facts.losses) {
-    if (value > 0) text += fmt::format(" | {}: {:.6E}", name, value);
+    if (value != 0) text += fmt::format(" | {}: {}", name, scientific(value));
   }
   text += fmt::format(" | loss scale: {:.1f}", facts.loss_scale);
   if (facts.grad_norm) text += fmt::format(" | grad norm: {:.3f}", *facts.grad_norm);
@@ -56,7 +72,7 @@ std::string duration_text(double seconds) {
   return fmt::format("{}s", total);
 }
 
-std::string rate_text(double rate) {
+std::string token_rate_text(double rate) {
   if (rate >= 1e6) return fmt::format("{:.2f}M", rate / 1e6);
   if (rate >= 1e4) return fmt::format("{:.1f}k", rate / 1e3);
   return fmt::format("{:.0f}", rate);
@@ -70,7 +86,7 @@ std::string megatron_line(const TrainingFacts& facts) {
 }
 
 std::string PrimusLine::format(const TrainingFacts& facts) {
-  const bool warm = facts.iteration > options_.log_avg_skip_iterations;
+  const bool warm = facts.iteration > options_.log_avg_skip_iterations && facts.throughput;
   return fmt::format("{} | {} | {}", head_segments(facts),
                      warm ? timed_segments(facts) : plain_timed_segments(facts), tail_segments(facts));
 }
@@ -85,17 +101,15 @@ std::string PrimusLine::timed_segments(const TrainingFacts& facts) {
   elapsed_ms_.push_back(elapsed);
   std::string text =
       fmt::format("elapsed time per iteration (ms): {:.1f}/{:.1f}", elapsed, mean(elapsed_ms_));
-  if (!facts.throughput) return text;
-
-  const double throughput = rounded(*facts.throughput);
-  throughput_.push_back(throughput);
+  const std::string throughput = rate_text(*facts.throughput);
+  throughput_.push_back(std::stod(throughput));
   // The harmonic mean of the rates of equal batches is the rate of the mean time.
   const double tokens =
       static_cast<double>(options_.seq_length * facts.global_batch_size) / options_.world_size;
   text += fmt::format(
-      " | compute per GPU (TFLOP/s/GPU): {:.1f} (avg {:.1f})  | tokens/s/GPU inst/harmonic mean: "
+      " | compute per GPU (TFLOP/s/GPU): {} (avg {})  | tokens/s/GPU inst/harmonic mean: "
       "{:.1f}/{:.1f}",
-      throughput, mean(throughput_), tokens / (elapsed / 1e3), tokens / (mean(elapsed_ms_) / 1e3));
+      throughput, rate_text(mean(throughput_)), tokens / (elapsed / 1e3), tokens / (mean(elapsed_ms_) / 1e3));
   return text;
 }
 
@@ -104,8 +118,9 @@ TrainingLog::TrainingLog(const TrainingLogOptions& options)
 
 std::optional<std::string> TrainingLog::add(const IterationFacts& facts, const std::string& time) {
   elapsed_ms_ += facts.elapsed_ms;
+  floating_point_operations_ += facts.floating_point_operations;
   skipped_ += facts.skipped ? 1 : 0;
-  nan_ += facts.nan ? 1 : 0;
+  nan_ += all_finite(facts.losses) ? 0 : 1;
   if (!facts.skipped) {
     ++advanced_;
     for (const auto& [name, value] : facts.losses) {
@@ -123,7 +138,7 @@ std::optional<std::string> TrainingLog::add(const IterationFacts& facts, const s
   const TrainingFacts line = averaged(facts, time);
   first_ = false;
   advanced_ = skipped_ = nan_ = 0;
-  elapsed_ms_ = 0;
+  elapsed_ms_ = floating_point_operations_ = 0;
   losses_.clear();
   return options_.primus_form && options_.log_throughput ? primus_line_.format(line) : megatron_line(line);
 }
@@ -145,9 +160,8 @@ TrainingFacts TrainingLog::averaged(const IterationFacts& facts, const std::stri
                      .skipped_iterations = skipped_,
                      .nan_iterations = nan_};
   for (auto& [name, value] : line.losses) value /= static_cast<double>(std::max<std::int64_t>(advanced_, 1));
-  if (options_.log_throughput) {
-    line.throughput =
-        facts.floating_point_operations / (line.elapsed_ms / 1e3 * 1e12 * options_.average.world_size);
+  if (options_.log_throughput && floating_point_operations_ > 0) {
+    line.throughput = floating_point_operations_ / (elapsed_ms_ / 1e3 * 1e12 * options_.average.world_size);
   }
   return line;
 }
@@ -156,8 +170,9 @@ std::vector<std::string> evaluation_lines(const std::string& where,
                                           const std::vector<std::pair<std::string, double>>& losses) {
   std::string line = fmt::format(" validation loss at {} | ", where);
   for (const auto& [name, value] : losses) {
-    line += fmt::format("{} value: {:.6E} | {} PPL: {:.6E} | ", name, value, name,
-                        std::exp(std::min(20.0, value)));
+    // std::min(value, 20.0) is NaN for a NaN, and Megatron's min(20, value) is not.
+    line += fmt::format("{} value: {} | {} PPL: {} | ", name, scientific(value), name,
+                        scientific(std::exp(std::min(value, 20.0))));
   }
   const std::string ruler(line.size() + 1, '-');
   return {ruler, line, ruler};
@@ -178,8 +193,8 @@ std::string progress_line(const Progress& progress) {
   const double percent = 100.0 * static_cast<double>(progress.iteration) /
                          static_cast<double>(std::max<std::int64_t>(progress.train_iters, 1));
   return fmt::format("iteration {}/{} ({:.0f}%) | loss {:.4g} | {} tokens/s | {} left", progress.iteration,
-                     progress.train_iters, percent, progress.loss, rate_text(progress.tokens_per_second),
-                     duration_text(progress.seconds_left));
+                     progress.train_iters, percent, progress.loss,
+                     token_rate_text(progress.tokens_per_second), duration_text(progress.seconds_left));
 }
 
 }  // namespace primus::observe

@@ -18,7 +18,7 @@ struct TrainingFacts {
   std::int64_t consumed_samples = 0;
   std::int64_t skipped_samples = 0;
   double elapsed_ms = 0;
-  /// TFLOP/s per device; nothing unless log_throughput.
+  /// TFLOP/s per device; nothing unless log_throughput, and where nothing was computed.
   std::optional<double> throughput;
   double learning_rate = 0;
   std::int64_t global_batch_size = 0;
@@ -76,7 +76,6 @@ struct IterationFacts {
   std::optional<double> params_norm;
   /// The optimizer did not step.
   bool skipped = false;
-  bool nan = false;
 };
 
 struct TrainingLogOptions {
@@ -89,8 +88,9 @@ struct TrainingLogOptions {
 };
 
 /// Gathers iterations and gives the line when one is due: every `log_interval` iterations and after the first
-/// of this process. Losses and times are averages since the last line, skipped iterations excluded from the
-/// losses.
+/// of this process. Losses, times and throughput are averages since the last line, skipped iterations
+/// excluded from the losses. An iteration with a loss that is NaN or infinite is a NaN iteration; Megatron
+/// counts it only when the optimizer skipped it, which fp32 and bf16 never do.
 ///
 ///     TrainingLog log({.log_interval = 10, .train_iters = 1000, ...});
 ///     if (auto line = log.add({.iteration = i, ...}, now_text())) logger.info(*line);
@@ -109,6 +109,7 @@ class TrainingLog {
   std::int64_t skipped_ = 0;
   std::int64_t nan_ = 0;
   double elapsed_ms_ = 0;
+  double floating_point_operations_ = 0;
   std::vector<std::pair<std::string, double>> losses_;
 };
 

@@ -18,9 +18,10 @@ namespace {
 constexpr std::int64_t block_size = 1 << 15;
 static_assert(block_size % update_granularity == 0);
 
-/// Megatron's decoupled_lr is for the input and the output layer.
+/// Megatron's decoupled_lr is for the word embeddings, tied or not, and the output layer; position embeddings
+/// learn at the common rate (`is_embedding_or_output_parameter`).
 bool has_decoupled_learning_rate(const std::string& name) {
-  return name.starts_with("embedding.") || name.starts_with("output_layer.");
+  return name == "embedding.word_embeddings.weight" || name == "output_layer.weight";
 }
 
 AdamRule adam_rule(const OptimizerConfig& config, std::int64_t step) {

@@ -36,7 +36,7 @@ struct OptimizerShard {
 /// What changes from step to step.
 struct StepInputs {
   double learning_rate = 0;
-  /// For the embedding and the output layer (decoupled_lr); as `learning_rate` when negative.
+  /// For the word embeddings and the output layer (decoupled_lr); as `learning_rate` when negative.
   double decoupled_learning_rate = -1;
   double weight_decay = 0;
   /// Multiplies all gradients, e.g. 1 / tokens for a per-token loss.

@@ -8,6 +8,9 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <condition_variable>
+#include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "core/error.h"
@@ -24,6 +27,10 @@ constexpr const char* heard_key = "heard";
 constexpr std::string_view accepted = "ok ";
 
 std::string hello_key(int rank) { return fmt::format("hello/{}", rank); }
+
+std::int64_t seconds_of(std::chrono::milliseconds time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
 
 std::string host_name() {
   char name[256] = "?";
@@ -53,6 +60,33 @@ std::optional<int> inherited_listener() {
   const std::string text = environment_text("PRIMUS_STORE_DESCRIPTOR");
   if (text.empty()) return std::nullopt;
   return launch::parse_number("PRIMUS_STORE_DESCRIPTOR", text, 0, 1 << 20);
+}
+
+/// Ranks that are started together have met in this time; one that waits longer says so.
+constexpr std::chrono::milliseconds usual_wait{1000};
+
+/// Says something, unless it ends its life within the usual time.
+class NoticeOfWaiting {
+ public:
+  NoticeOfWaiting(const JoinOptions& options, std::string text) {
+    if (!options.on_wait) return;
+    thread_ = std::jthread([say = options.on_wait, text = std::move(text)](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any().wait_for(lock, stop, usual_wait, [&] { return stop.stop_requested(); });
+      if (!stop.stop_requested()) say(text);
+    });
+  }
+
+ private:
+  std::jthread thread_;
+};
+
+/// What a user can do who did not mean to start several processes.
+std::string way_out(const launch::World& world) {
+  return fmt::format(
+      "{} in the environment say that this process is one of {} ranks: unset them, if it is not",
+      launch::origin_of(world), world.size);
 }
 
 c10::intrusive_ptr<c10d::Store> open_store(const launch::World& world, const JoinOptions& options) {
@@ -119,6 +153,10 @@ void Communicator::meet() {
   // Each attempt of an elastic job meets in a place of its own, should the store outlive the attempt.
   const std::string attempt = fmt::format("primus/{}/{}", environment_text("TORCHELASTIC_RUN_ID"),
                                           environment_text("TORCHELASTIC_RESTART_COUNT"));
+  const NoticeOfWaiting notice(
+      options_, fmt::format("rank {} of {} tries to reach rank 0 at {}:{}, for at most {} s. {}", world_.rank,
+                            world_.size, world_.master_address, world_.master_port,
+                            seconds_of(options_.rendezvous_timeout), way_out(world_)));
   store_ = c10::make_intrusive<c10d::PrefixStore>(attempt, open_store(world_, options_));
 }
 
@@ -158,13 +196,30 @@ void Communicator::agree() {
     verdict = store_->get_to_str(verdict_key);
     store_->add(heard_key, 1);
   } catch (const std::exception&) {
-    throw UserError(fmt::format("rank {} lost rank 0 while waiting for the others to appear", world_.rank));
+    throw Error(fmt::format("rank {} lost rank 0 while waiting for the others to appear", world_.rank));
   }
   if (verdict == fmt::format("{}{}", accepted, world_.size)) return;
   if (world_.rank == 0) wait_until_heard();
   if (!verdict.starts_with(accepted)) throw UserError(verdict);
   throw UserError(fmt::format("rank {} was started for {} ranks, rank 0 for {}", world_.rank, world_.size,
                               verdict.substr(accepted.size())));
+}
+
+/// Rank 0 gives the others the usual time to come, and then says who is missing.
+void Communicator::say_who_is_missing() const {
+  const auto deadline = std::chrono::steady_clock::now() + usual_wait;
+  std::vector<int> missing(static_cast<std::size_t>(world_.size - 1));
+  std::iota(missing.begin(), missing.end(), 1);
+  const auto has_come = [this](int rank) { return store_->check({hello_key(rank)}); };
+  for (std::erase_if(missing, has_come); !missing.empty(); std::erase_if(missing, has_come)) {
+    if (std::chrono::steady_clock::now() > deadline) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  if (missing.empty() || !options_.on_wait) return;
+  options_.on_wait(fmt::format("rank 0 waits at {}:{}, for at most {} s, for {} of {} ranks: {}. {}",
+                               world_.master_address, world_.master_port,
+                               seconds_of(options_.rendezvous_timeout), missing.size(), world_.size,
+                               fmt::join(missing, " "), way_out(world_)));
 }
 
 /// Rank 0's judgement of all the others: whether they came, and whether they belong to this run. After a
@@ -177,6 +232,7 @@ std::string Communicator::judge_all() const {
   auto deadline = Clock::now() + options_.rendezvous_timeout;
   std::string problem;
   std::vector<int> missing;
+  say_who_is_missing();
   for (int rank = 1; rank < world_.size; ++rank) {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
     try {
@@ -191,9 +247,8 @@ std::string Communicator::judge_all() const {
   }
   if (!problem.empty()) return problem;
   if (missing.empty()) return fmt::format("{}{}", accepted, world_.size);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.rendezvous_timeout);
-  return fmt::format("{} of {} ranks did not appear within {} s: ranks {}", missing.size(), world_.size,
-                     seconds.count(), fmt::join(missing, " "));
+  return fmt::format("{} of {} ranks did not appear within {} s: ranks {}. {}", missing.size(), world_.size,
+                     seconds_of(options_.rendezvous_timeout), fmt::join(missing, " "), way_out(world_));
 }
 
 /// Keeps rank 0's store open, after a refusal, until the ranks that are there have read it (at most 2 s).

@@ -4,6 +4,7 @@
 #include <c10/util/intrusive_ptr.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,8 @@ struct JoinOptions {
   std::chrono::milliseconds rendezvous_timeout = std::chrono::minutes(5);
   /// What must be the same on every rank, e.g. a checksum of the resolved configuration.
   std::string fingerprint;
+  /// Hears, from any thread, for whom and where this rank waits, when that is not over at once.
+  std::function<void(const std::string& text)> on_wait = {};
 };
 
 /// This process's membership in the run: the store where the ranks met, the transport, the account of its
@@ -67,6 +70,7 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   Communicator(const launch::World& world, const JoinOptions& options);
   void meet();
   void agree();
+  void say_who_is_missing() const;
   std::string judge_all() const;
   std::string problem_of(const std::string& hello) const;
   void wait_until_heard() const;

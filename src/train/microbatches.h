@@ -32,7 +32,9 @@ class MicrobatchCalculator {
   std::int64_t num_microbatches(std::int64_t consumed_samples) const {
     return global_batch_size(consumed_samples) / samples_per_microbatch_;
   }
+  /// After the ramp-up; evaluations take batches of this size from the start.
   std::int64_t final_global_batch_size() const { return final_size_; }
+  std::int64_t final_num_microbatches() const { return final_size_ / samples_per_microbatch_; }
   std::int64_t micro_batch_size() const { return micro_batch_size_; }
 
   /// Iterations that a run of `train_samples` takes: the ramp-up's, then whole batches.

@@ -1,5 +1,6 @@
 #include "train/recorder.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace primus::train {
@@ -29,43 +30,61 @@ Recorder::Recorder(const observe::TrainingLogOptions& options, const RunDirector
   if (rank == 0) metrics_.emplace(directory.metrics(), resume_at);
 }
 
-void Recorder::iteration(const IterationRecord& record) {
-  const double tokens = static_cast<double>(options_.average.seq_length * record.global_batch_size);
-  const double tokens_per_second = tokens / record.seconds;
-  if (metrics_) {
-    nlohmann::ordered_json line = {{"iteration", record.iteration},
-                                   {"consumed_samples", record.consumed_samples},
-                                   {"lm_loss", record.lm_loss},
-                                   {"grad_norm", record.grad_norm},
-                                   {"learning_rate", record.learning_rate},
-                                   {"step_ms", record.seconds * 1e3},
-                                   {"tokens_per_second", tokens_per_second},
-                                   {"tflops", record.floating_point_operations / record.seconds / 1e12},
-                                   {"peak_memory_bytes", observe::peak_resident_bytes()}};
-    if (record.params_norm) line["params_norm"] = *record.params_norm;
-    if (record.num_zeros) line["num_zeros"] = *record.num_zeros;
-    if (record.skipped) line["skipped"] = true;
-    if (const auto traffic = json_of(record.traffic); !traffic.empty()) line["communication"] = traffic;
-    metrics_->add(line);
-  }
-  const observe::IterationFacts facts{.iteration = record.iteration,
-                                      .consumed_samples = record.consumed_samples,
-                                      .skipped_samples = record.skipped_samples,
-                                      .elapsed_ms = record.seconds * 1e3,
-                                      .floating_point_operations = record.floating_point_operations,
-                                      .learning_rate = record.learning_rate,
-                                      .global_batch_size = record.global_batch_size,
-                                      .losses = {{"lm loss", record.lm_loss}},
-                                      .grad_norm = record.grad_norm,
-                                      .num_zeros = record.num_zeros,
-                                      .params_norm = record.params_norm,
-                                      .skipped = record.skipped};
-  const auto line = training_log_.add(facts, observe::now_text());
-  if (line && is_last_rank_) logger_.info(*line);
-  if (metrics_) show_progress(record, tokens_per_second);
+double Recorder::tokens_per_second(const IterationRecord& record) const {
+  return static_cast<double>(options_.average.seq_length * record.global_batch_size) / record.seconds;
 }
 
-void Recorder::show_progress(const IterationRecord& record, double tokens_per_second) {
+void Recorder::iteration(const IterationRecord& record) {
+  watch_loss(record);
+  if (metrics_) add_metrics(record);
+  observe::IterationFacts facts{.iteration = record.iteration,
+                                .consumed_samples = record.consumed_samples,
+                                .skipped_samples = record.skipped_samples,
+                                .elapsed_ms = record.seconds * 1e3,
+                                .floating_point_operations = record.floating_point_operations,
+                                .learning_rate = record.learning_rate,
+                                .global_batch_size = record.global_batch_size,
+                                .grad_norm = record.grad_norm,
+                                .num_zeros = record.num_zeros,
+                                .params_norm = record.params_norm,
+                                .skipped = record.skipped()};
+  if (record.lm_loss) facts.losses = {{"lm loss", *record.lm_loss}};
+  const auto line = training_log_.add(facts, observe::now_text());
+  if (line && is_last_rank_) logger_.info(*line);
+  if (metrics_ && !record.skipped()) show_progress(record);
+}
+
+/// The first loss that is no finite number is said, since the check that would end the run is off.
+void Recorder::watch_loss(const IterationRecord& record) {
+  if (!record.lm_loss || std::isfinite(*record.lm_loss)) return;
+  if (++non_finite_losses_ > 1 || !metrics_) return;
+  logger_.warning(
+      fmt::format("the loss of iteration {} is {}; the run goes on, since "
+                  "check_for_nan_in_loss_and_grad is false",
+                  record.iteration, *record.lm_loss));
+}
+
+void Recorder::add_metrics(const IterationRecord& record) {
+  nlohmann::ordered_json line = {{"iteration", record.iteration},
+                                 {"consumed_samples", record.consumed_samples}};
+  if (record.lm_loss) line["lm_loss"] = *record.lm_loss;
+  if (record.grad_norm) line["grad_norm"] = *record.grad_norm;
+  line["learning_rate"] = record.learning_rate;
+  line["step_ms"] = record.seconds * 1e3;
+  if (record.skipped()) {
+    line["skipped"] = true;
+  } else {
+    line["tokens_per_second"] = tokens_per_second(record);
+    line["tflops"] = record.floating_point_operations / record.seconds / 1e12;
+  }
+  line["peak_memory_bytes"] = observe::peak_resident_bytes();
+  if (record.params_norm) line["params_norm"] = *record.params_norm;
+  if (record.num_zeros) line["num_zeros"] = *record.num_zeros;
+  if (const auto traffic = json_of(record.traffic); !traffic.empty()) line["communication"] = traffic;
+  metrics_->add(line);
+}
+
+void Recorder::show_progress(const IterationRecord& record) {
   constexpr double weight_of_last = 0.1;
   seconds_per_iteration_ = seconds_per_iteration_ == 0 ? record.seconds
                                                        : (1 - weight_of_last) * seconds_per_iteration_ +
@@ -73,8 +92,8 @@ void Recorder::show_progress(const IterationRecord& record, double tokens_per_se
   const auto left = static_cast<double>(options_.train_iters - record.iteration);
   logger_.set_progress_line(observe::progress_line({.iteration = record.iteration,
                                                     .train_iters = options_.train_iters,
-                                                    .loss = record.lm_loss,
-                                                    .tokens_per_second = tokens_per_second,
+                                                    .loss = *record.lm_loss,
+                                                    .tokens_per_second = tokens_per_second(record),
                                                     .seconds_left = left * seconds_per_iteration_}));
 }
 

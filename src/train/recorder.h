@@ -18,9 +18,9 @@ struct IterationRecord {
   std::int64_t consumed_samples = 0;
   std::int64_t skipped_samples = 0;
   std::int64_t global_batch_size = 0;
-  /// Nats per token.
-  double lm_loss = 0;
-  double grad_norm = 0;
+  /// Nats per token. Like the norm, nothing when the batch was passed over (`iterations_to_skip`).
+  std::optional<double> lm_loss;
+  std::optional<double> grad_norm;
   double learning_rate = 0;
   double seconds = 0;
   /// Of the whole iteration over all ranks.
@@ -29,8 +29,8 @@ struct IterationRecord {
   std::optional<std::int64_t> num_zeros;
   /// What this rank communicated since the last iteration.
   parallel::TrafficAccount traffic = {};
-  /// The batch was passed over (`iterations_to_skip`).
-  bool skipped = false;
+
+  bool skipped() const { return !lm_loss; }
 };
 
 /// Tells everyone who watches a run: the training line in the log, metrics.jsonl, the progress line of a
@@ -46,11 +46,16 @@ class Recorder {
   /// `split` is "valid" or "test"; `where` the words of the log line, e.g. "iteration 100".
   void evaluation(std::int64_t iteration, const std::string& split, const std::string& where, double loss,
                   double tokens);
+  /// The iterations so far whose loss was NaN or infinite.
+  std::int64_t non_finite_losses() const { return non_finite_losses_; }
   /// Takes the progress line away.
   void finish() { logger_.set_progress_line(""); }
 
  private:
-  void show_progress(const IterationRecord& record, double tokens_per_second);
+  void add_metrics(const IterationRecord& record);
+  void watch_loss(const IterationRecord& record);
+  void show_progress(const IterationRecord& record);
+  double tokens_per_second(const IterationRecord& record) const;
 
   observe::TrainingLogOptions options_;
   Logger& logger_;
@@ -59,6 +64,7 @@ class Recorder {
   std::optional<observe::MetricsFile> metrics_;
   /// Smoothed, for the time left.
   double seconds_per_iteration_ = 0;
+  std::int64_t non_finite_losses_ = 0;
 };
 
 }  // namespace primus::train

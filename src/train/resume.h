@@ -73,7 +73,7 @@ struct SaveOptions {
   nlohmann::json run;
 };
 
-/// Saves below `folder`, and moves its tracker file. Throws UserError or SystemError; an older checkpoint
+/// Saves below `folder`, and moves its tracker file. Throws Error; an older checkpoint
 /// stays.
 void save_checkpoint(const std::filesystem::path& folder, const RunState& state, const Trained& trained,
                      const SaveOptions& options);

@@ -2,6 +2,7 @@
 
 #include "config/arguments.h"
 #include "core/error.h"
+#include "core/signals.h"
 
 namespace primus::train {
 
@@ -92,6 +93,7 @@ StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t
     settings.exit_duration_in_mins = static_cast<double>(*minutes);
   }
   settings.disable_last_saving = arguments.get<"disable_last_saving">();
+  settings.exit_signal = signal_named(arguments.get<"exit_signal">());
   return settings;
 }
 

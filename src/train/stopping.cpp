@@ -1,18 +1,29 @@
 #include "train/stopping.h"
 
+#include <ATen/Functions.h>
 #include <fmt/format.h>
 
-#include <csignal>
+#include "core/signals.h"
+#include "parallel/group.h"
 
 namespace primus::train {
+
+Progress agreed_progress(const parallel::Group& world, Progress own) {
+  const at::Tensor all = at::tensor(
+      {static_cast<double>(own.signal), static_cast<double>(own.save_requests), own.minutes}, at::kDouble);
+  world.all_reduce(all, parallel::Reduction::maximum);
+  own.signal = static_cast<int>(all[0].item<double>());
+  own.save_requests = static_cast<int>(all[1].item<double>());
+  own.minutes = all[2].item<double>();
+  return own;
+}
 
 StopDecision decide_after_iteration(const StopSettings& settings, const Progress& progress) {
   StopDecision decision;
   decision.save = settings.save_interval && progress.iteration % *settings.save_interval == 0;
   if (progress.signal != 0) {
     decision.exit = true;
-    decision.reason =
-        fmt::format("exiting program after receiving {}.", progress.signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    decision.reason = fmt::format("exiting program after receiving {}.", signal_name(progress.signal));
   } else if (settings.exit_duration_in_mins && progress.minutes > *settings.exit_duration_in_mins) {
     decision.exit = true;
     decision.reason = fmt::format("exiting program after {:.1f} minutes", progress.minutes);
@@ -21,6 +32,10 @@ StopDecision decide_after_iteration(const StopSettings& settings, const Progress
     decision.reason = fmt::format("exiting program at iteration {}", progress.iteration);
   }
   if (decision.exit && settings.save_interval) decision.save = true;
+  if (decision.save || progress.save_requests == progress.answered_save_requests) return decision;
+  decision.save = settings.save_interval.has_value();
+  decision.reason = decision.save ? "a signal asks for a checkpoint: it is saved, and training goes on"
+                                  : "a signal asks for a checkpoint, but this run saves none: set 'save'";
   return decision;
 }
 

@@ -83,7 +83,6 @@ struct Trainer::State {
   void evaluate(const std::string& split, const std::string& where);
   void save();
   bool is_skipped(std::int64_t iteration) const;
-  Progress agreed_progress(Progress own) const;
 
   const config::Experiment& experiment;
   const config::Arguments& arguments;
@@ -96,6 +95,8 @@ struct Trainer::State {
   MicrobatchCalculator batch;
   std::int64_t train_iters;
   StopSettings stop;
+  /// From before the data is prepared, which may take long: a warning then must not end the process.
+  SaveSignals save_signals;
 
   // Before the model, so that what is wrong with the data is said at once.
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
@@ -118,7 +119,8 @@ struct Trainer::State {
   /// Kept in checkpoints; see train/run_identity.h.
   nlohmann::json identity;
   std::int64_t last_saved = -1;
-  double validation_loss = -1;
+  int answered_save_requests = 0;
+  std::optional<double> validation_loss;
 };
 
 namespace {
@@ -149,6 +151,7 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       batch(settings.batch, mesh.data().size()),
       train_iters(iterations_of(settings, batch)),
       stop(stop_settings_from(arguments, train_iters)),
+      save_signals(stop.exit_signal),
       tokenizer(tokenizer::make_tokenizer(arguments)),
       batch_options(data::batch_options_from(arguments, *tokenizer)),
       data_config(data::data_config_from(arguments, *tokenizer)),
@@ -284,8 +287,7 @@ void Trainer::State::skip_iteration(std::int64_t batch_size) {
                        .skipped_samples = state.skipped_train_samples,
                        .global_batch_size = batch_size,
                        .learning_rate = scheduler.learning_rate(),
-                       .seconds = seconds_since(start),
-                       .skipped = true});
+                       .seconds = seconds_since(start)});
 }
 
 void Trainer::State::train_iteration() {
@@ -352,9 +354,9 @@ LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64
   const bool whole = settings.full_validation;
   const auto loader =
       whole ? make_loader(dataset, "single", 0) : make_loader(dataset, settings.dataloader_type, consumed);
-  const std::int64_t num_microbatches =
-      whole ? dataset.size() / (batch.micro_batch_size() * mesh.data().size())
-            : settings.eval_iters * batch.num_microbatches(state.consumed_train_samples);
+  const std::int64_t num_microbatches = whole
+                                            ? dataset.size() / (batch.micro_batch_size() * mesh.data().size())
+                                            : settings.eval_iters * batch.final_num_microbatches();
   return sum_over(mesh.data_context(), forward_only(model, *loader, num_microbatches));
 }
 
@@ -363,10 +365,12 @@ void Trainer::State::evaluate(const std::string& split, const std::string& where
   const std::unique_ptr<data::Dataset>& dataset = validates ? datasets.valid : datasets.test;
   if (dataset == nullptr || !(settings.full_validation || settings.eval_iters > 0)) return;
   const LossSums sums = evaluate_split(*dataset, validates ? state.consumed_valid_samples : 0);
-  if (validates) {
-    state.consumed_valid_samples += settings.eval_iters * batch.final_global_batch_size();
-    validation_loss = sums.mean();
+  if (validates) state.consumed_valid_samples += settings.eval_iters * batch.final_global_batch_size();
+  if (sums.tokens == 0) {
+    return say(fmt::format("no loss at {}: no token of the {} split was evaluated", where, split),
+               LogLevel::warning);
   }
+  if (validates) validation_loss = sums.mean();
   recorder->evaluation(state.iteration, split, where, sums.mean(), sums.tokens);
 }
 
@@ -387,17 +391,8 @@ void Trainer::State::save() {
   last_saved = state.iteration;
 }
 
-/// All ranks stop together: when one has received a signal, and by the clock that is ahead.
-Progress Trainer::State::agreed_progress(Progress own) const {
-  const at::Tensor both = at::tensor({static_cast<double>(own.signal), own.minutes}, at::kDouble);
-  mesh.world().all_reduce(both, parallel::Reduction::maximum);
-  own.signal = static_cast<int>(both[0].item<double>());
-  own.minutes = both[1].item<double>();
-  return own;
-}
-
 TrainResult Trainer::State::run() {
-  const StopSignals signals;
+  const StopSignals stop_signals(stop.exit_signal);
   open_run_directory();
   const auto start = Clock::now();
   bool exit_early = false;
@@ -408,15 +403,17 @@ TrainResult Trainer::State::run() {
         state.iteration < train_iters) {
       evaluate("valid", fmt::format("iteration {}", state.iteration));
     }
-    const StopDecision decision =
-        decide_after_iteration(stop, agreed_progress({.iteration = state.iteration,
-                                                      .minutes = seconds_since(start) / 60,
-                                                      .signal = signals.received()}));
+    const Progress progress =
+        agreed_progress(mesh.world(), {.iteration = state.iteration,
+                                       .minutes = seconds_since(start) / 60,
+                                       .signal = stop_signals.received(),
+                                       .save_requests = save_signals.received(),
+                                       .answered_save_requests = answered_save_requests});
+    const StopDecision decision = decide_after_iteration(stop, progress);
+    answered_save_requests = progress.save_requests;
     if (decision.save) save();
-    if (decision.exit) {
-      say(decision.reason, LogLevel::warning);
-      exit_early = true;
-    }
+    if (!decision.reason.empty()) say(decision.reason, LogLevel::warning);
+    exit_early = decision.exit;
   }
   if (!exit_early) {
     if (!settings.skip_train && owes_last_save(stop, state.iteration, last_saved)) save();
@@ -426,6 +423,7 @@ TrainResult Trainer::State::run() {
   recorder->finish();
   return {.iteration = state.iteration,
           .validation_loss = validation_loss,
+          .non_finite_losses = recorder->non_finite_losses(),
           .checkpoints = stop.save_interval ? directory.checkpoints().string() : ""};
 }
 

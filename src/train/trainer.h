@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/log.h"
@@ -17,8 +19,10 @@ namespace primus::train {
 /// How a run ended.
 struct TrainResult {
   std::int64_t iteration = 0;
-  /// The last validation loss, nats per token; negative when there was no evaluation.
-  double validation_loss = -1;
+  /// The last validation loss, nats per token, if there was an evaluation.
+  std::optional<double> validation_loss;
+  /// How many iterations had a loss that is no finite number: with the check for it off, that ends nothing.
+  std::int64_t non_finite_losses = 0;
   /// Where checkpoints are; empty when saving is off.
   std::string checkpoints;
 };

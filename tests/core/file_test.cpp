@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "core/error.h"
@@ -60,6 +61,24 @@ TEST_F(File, AFailedAtomicWriteKeepsTheOldContent) {
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(read_file(folder_ / "pointer.txt"), "100");
   EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(File, AWrongPathIsTheUsersToCorrectAndAFailingDiskIsNot) {
+  for (const int number : {ENOENT, EACCES, ENOTDIR, EISDIR, ELOOP})
+    EXPECT_THROW(throw_file_error("cannot read a", number), UserError) << number;
+  for (const int number : {ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ESTALE})
+    EXPECT_THROW(throw_file_error("cannot read a", number), SystemError) << number;
+  EXPECT_THROW(write_file_atomically(folder_ / "no" / "such" / "folder", "x"), UserError);
+  EXPECT_THROW(make_directories("/proc/self/new"), UserError);
+}
+
+TEST_F(File, AnAtomicWriteThroughALinkKeepsTheLink) {
+  write_file_atomically(folder_ / "file", "100");
+  fs::create_symlink("file", folder_ / "link");
+  write_file_atomically(folder_ / "link", "200");
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(read_file(folder_ / "file"), "200");
+  EXPECT_EQ(entries(), 2u);
 }
 
 TEST_F(File, AMissingFileIsAUserErrorThatNamesIt) {

@@ -5,11 +5,10 @@ import random
 import resource
 import shutil
 import signal
-import socket
 import time
 import unittest
 
-from program import CLI, Experiment, Launched, ProgramTest, find_torchrun, processes_with, run
+from program import CLI, Experiment, Launched, ProgramTest, find_torchrun, free_port, processes_with, run
 
 RANKS = 4
 # Long enough that no test sees the end of it; a run is cut at an iteration with exit_interval.
@@ -237,12 +236,6 @@ class UnderOtherStarters(RanksTest):
             self.skipTest("no torchrun that starts is installed")
         self.kill_one([program, "--no-python", "--nproc_per_node", RANKS, "--master_port", "0", "--rdzv_backend", "c10d",
                        "--rdzv_endpoint", "127.0.0.1:0"])
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class WithoutSupervisor(RanksTest):

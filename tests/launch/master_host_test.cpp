@@ -17,9 +17,24 @@ TEST(World, FirstHostOfANodeList) {
   EXPECT_EQ(first_host("a,b"), "a");
   EXPECT_EQ(first_host("gpu[007-009,12],login"), "gpu007");
   EXPECT_EQ(first_host("rack[3,5]-n,x"), "rack3-n");
+  EXPECT_EQ(first_host("rack[1-2]n[03-04]"), "rack1n03");
+  EXPECT_EQ(first_host("rack[1-2,7]n[03-04]-ib,login[1-3]"), "rack1n03-ib");
+  EXPECT_EQ(first_host("r[08]c[0-3]s[15,17]b"), "r08c0s15b");
+  EXPECT_EQ(first_host("[10-12]"), "10");
+  for (const char* broken :
+       {"gpu[1-2", "gpu1]", "gpu[1-]", "gpu[a-c]", "gpu[1-2]n[", "gpu[1,,2]", "gpu[[1]]"})
+    EXPECT_THROW(first_host(broken), UserError) << broken;
   EXPECT_THROW(first_host("gpu[1-2"), UserError);
   EXPECT_THROW(first_host(""), UserError);
   EXPECT_THROW(first_host("gpu[]"), UserError);
+}
+
+TEST(World, TheNodeListIsTheStepsElseTheJobs) {
+  EXPECT_EQ(slurm_node_list(environment_of({})), std::nullopt);
+  EXPECT_EQ(slurm_node_list(environment_of({{"SLURM_JOB_NODELIST", "a[1-4]"}})), "a[1-4]");
+  EXPECT_EQ(
+      slurm_node_list(environment_of({{"SLURM_JOB_NODELIST", "a[1-4]"}, {"SLURM_STEP_NODELIST", "a[3-4]"}})),
+      "a[3-4]");
 }
 
 /// An address that is kept for examples: no machine has it.

@@ -251,7 +251,6 @@ TEST(GPTModel, GradientsOfAllParametersAgreeWithDifferencesAlongThem) {
   TransformerConfig normed = tiny_llama();
   normed.qk_layernorm = true;
   normed.add_qkv_bias = true;
-  normed.apply_residual_connection_post_layernorm = true;
   normed.final_logit_softcapping = 5.0;
   normed.attn_logit_softcapping = 2.0;
   normed.attention_windows = {3, -1, 1};

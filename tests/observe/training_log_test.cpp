@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
@@ -81,7 +83,8 @@ TEST(TrainingLog, PrintsAfterTheFirstIterationAndThenAveragesOverTheInterval) {
   EXPECT_THAT(*log.add(iteration(5, 8.0), "T"), HasSubstr("lm loss: 8.000000E+00"));
   EXPECT_FALSE(log.add(iteration(6, 4.0), "T").has_value());
   IterationFacts skipped = iteration(7, 100.0);
-  skipped.skipped = skipped.nan = true;
+  skipped.skipped = true;
+  skipped.losses = {{"lm loss", std::numeric_limits<double>::infinity()}};
   EXPECT_FALSE(log.add(skipped, "T").has_value());
   const std::string line = *log.add(iteration(8, 2.0), "T");
   EXPECT_THAT(line, HasSubstr("iteration        8/     100"));
@@ -100,6 +103,53 @@ TEST(TrainingLog, TakesPrimusFormWithLogThroughput) {
               HasSubstr("(ms): 200.0/200.0 | compute per GPU (TFLOP/s/GPU): 1.0 (avg 1.0)  | tokens/s/GPU "
                         "inst/harmonic mean: 100.0/100.0 |"));
   EXPECT_THAT(*log.add(iteration(4, 1), "T"), HasSubstr("mean: 50.0/66.7 |"));
+}
+
+TEST(TrainingLog, CountsIterationsWhoseLossIsNoNumberAndShowsIt) {
+  TrainingLog log({.log_interval = 3, .train_iters = 100});
+  const std::string first = *log.add(iteration(1, std::nan("")), "T");
+  EXPECT_THAT(first, HasSubstr("| lm loss: NAN | loss scale: 1.0 |"));
+  EXPECT_THAT(first, HasSubstr("number of skipped iterations:   0 | number of nan iterations:   1 |"));
+  log.add(iteration(2, -std::numeric_limits<double>::infinity()), "T");
+  const std::string second = *log.add(iteration(3, 2.0), "T");
+  EXPECT_THAT(second, HasSubstr("| lm loss: -INF |"));
+  EXPECT_THAT(second, HasSubstr("number of nan iterations:   1 |"));
+}
+
+TEST(TrainingLog, SaysNothingOfWhatWasNotComputed) {
+  TrainingLog log({.train_iters = 9, .log_throughput = true, .average = {.log_avg_skip_iterations = 0}});
+  log.add(iteration(1, 2.0), "T");
+  const std::string line = *log.add(
+      {.iteration = 2, .skipped_samples = 4, .elapsed_ms = 0.01, .global_batch_size = 4, .skipped = true},
+      "T");
+  for (const char* absent : {"lm loss", "grad norm", "FLOP", "tokens/s"})
+    EXPECT_THAT(line, Not(HasSubstr(absent)));
+  EXPECT_THAT(line, HasSubstr("number of skipped iterations:   1"));
+}
+
+TEST(TrainingLog, ASlowMachinesThroughputCanBeRead) {
+  TrainingLog log({.train_iters = 9, .log_throughput = true, .average = {.log_avg_skip_iterations = 1}});
+  IterationFacts slow = iteration(1, 2.0);
+  slow.floating_point_operations = 5.678e9;
+  EXPECT_THAT(*log.add(slow, "T"), HasSubstr("throughput per GPU (TFLOP/s/GPU): 0.0568 |"));
+  slow.iteration = 2;
+  EXPECT_THAT(*log.add(slow, "T"), HasSubstr("compute per GPU (TFLOP/s/GPU): 0.0568 (avg 0.0568) "));
+  slow.iteration = 3;
+  slow.floating_point_operations = 3.21e6;
+  EXPECT_THAT(*log.add(slow, "T"), HasSubstr("compute per GPU (TFLOP/s/GPU): 0.0000321 (avg 0.0284) "));
+}
+
+TEST(TrainingLog, ThroughputIsThatOfTheWholeInterval) {
+  TrainingLog log({.log_interval = 3, .train_iters = 9, .log_throughput = true});
+  log.add(iteration(1, 2.0), "T");
+  log.add({.iteration = 2, .elapsed_ms = 0, .skipped = true}, "T");
+  // 4e11 operations in 300 ms, whatever the iteration before them.
+  EXPECT_THAT(*log.add(iteration(3, 2.0), "T"), HasSubstr("(TFLOP/s/GPU): 1.3 "));
+}
+
+TEST(EvaluationLines, OfALossThatIsNoNumberHasNoPerplexityEither) {
+  EXPECT_THAT(evaluation_lines("x", {{"lm loss", -std::nan("")}})[1],
+              HasSubstr("lm loss value: NAN | lm loss PPL: NAN"));
 }
 
 TEST(EvaluationLines, AreMegatrons) {

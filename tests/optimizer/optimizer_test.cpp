@@ -263,6 +263,26 @@ TEST(Optimizer, DecaySkipsWhatTheSpecSaysAndTheEdgesHaveTheirOwnRate) {
   EXPECT_TRUE(at::allclose(training.weight(embedding), embedding_before * 0.975));
 }
 
+TEST(Optimizer, OnlyWordEmbeddingsAndOutputLayerHaveTheDecoupledRate) {
+  // Megatron marks these two weights (is_embedding_or_output_parameter), and no position embeddings.
+  parallel::ParameterSet set(at::kFloat, at::kCPU);
+  const std::map<std::string, double> rates = {{"embedding.word_embeddings.weight", 0.25},
+                                               {"embedding.position_embeddings.weight", 0.5},
+                                               {"output_layer.weight", 0.25}};
+  for (const auto& [name, rate] : rates) set.add({.name = name, .global_shape = {5, 7}});
+  for (const auto& parameter : set.all()) parameter->initialize(1234);
+  ParamAndGradBuffer buffer(testing::pointers(set), {});
+  Optimizer optimizer({&buffer}, {.clip_grad = 0}, parallel::Mesh());
+  std::map<std::string, at::Tensor> before;
+  for (const auto& parameter : set.all())
+    before[parameter->name()] = parameter->weight.value.detach().clone();
+  buffer.zero_gradients();
+  optimizer.step({.learning_rate = 0.5, .decoupled_learning_rate = 0.25, .weight_decay = 0.1});
+  for (const auto& [name, rate] : rates) {
+    EXPECT_TRUE(at::allclose(set.find(name)->weight.value.detach(), before[name] * (1 - rate * 0.1))) << name;
+  }
+}
+
 TEST(Optimizer, ABadGradientStopsBeforeAnythingChangesAndIsNamed) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     Training training({});

@@ -5,6 +5,7 @@
 
 #include "config/arguments.h"
 #include "core/error.h"
+#include "core/signals.h"
 #include "tests/message_of.h"
 
 namespace primus::train {
@@ -30,6 +31,16 @@ TEST(Settings, ARunIsCountedInIterationsOrInSamples) {
   EXPECT_EQ(loop_settings_from(arguments_from("train_iters: null, train_samples: 70")).train_samples, 70);
   expect_refused("train_iters: 7, train_samples: 70", "both set");
   expect_refused("train_iters: null", "no length");
+}
+
+TEST(Settings, EverySignalThatExitSignalMayNameIsKnown) {
+  for (const char* name :
+       {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU", "SIGPWR"}) {
+    const int number =
+        stop_settings_from(arguments_from(fmt::format("train_iters: 7, exit_signal: {}", name)), 7)
+            .exit_signal;
+    EXPECT_EQ(signal_name(number), name);
+  }
 }
 
 TEST(Settings, ABatchRampsUpOnlyInRunsCountedInSamples) {

@@ -30,6 +30,32 @@ TEST(Stopping, ASignalSavesAndExits) {
   EXPECT_FALSE(decide_after_iteration({.train_iters = 10}, {.iteration = 3, .signal = SIGTERM}).save);
 }
 
+TEST(Stopping, ASignalsNameIsSaid) {
+  EXPECT_EQ(decide_after_iteration({}, {.iteration = 3, .signal = SIGHUP}).reason,
+            "exiting program after receiving SIGHUP.");
+}
+
+TEST(Stopping, ARequestToSaveIsAnsweredOnceAndTheRunGoesOn) {
+  const StopSettings saving{.train_iters = 10, .save_interval = 5};
+  const StopDecision decision = decide_after_iteration(saving, {.iteration = 3, .save_requests = 1});
+  EXPECT_TRUE(decision.save);
+  EXPECT_FALSE(decision.exit);
+  EXPECT_FALSE(decision.reason.empty());
+  // The signal reaches another rank an iteration later.
+  EXPECT_FALSE(
+      decide_after_iteration(saving, {.iteration = 4, .save_requests = 1, .answered_save_requests = 1}).save);
+  EXPECT_TRUE(decide_after_iteration(saving, {.iteration = 5, .save_requests = 1}).reason.empty())
+      << "the regular save answers it";
+}
+
+TEST(Stopping, ARunThatSavesNothingSaysSoWhenASignalAsksItTo) {
+  const StopDecision decision =
+      decide_after_iteration({.train_iters = 10}, {.iteration = 3, .save_requests = 1});
+  EXPECT_FALSE(decision.save);
+  EXPECT_FALSE(decision.exit);
+  EXPECT_FALSE(decision.reason.empty());
+}
+
 TEST(Stopping, TheTimeLimitAndTheExitIntervalSaveAndExit) {
   const StopSettings settings{
       .train_iters = 10, .save_interval = 100, .exit_interval = 4, .exit_duration_in_mins = 2.0};
