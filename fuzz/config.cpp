@@ -39,7 +39,7 @@ void read_arguments(const Value& tree) {
   RunContext context;
   context.root_directory = "output";
   context.world_size = std::min<std::int64_t>(smallest_world_size(given), 1 << 20);
-  const Arguments prepared = prepare(given, context, problems);
+  const Arguments prepared = prepare(given, context);
   check_rules(prepared, context, problems);
   if (problems.empty()) megatron_arguments(derive(prepared, context), context);
 }
@@ -66,7 +66,7 @@ void read_config_tokens(std::string_view bytes) {
   std::istringstream stream{std::string(bytes)};
   std::vector<std::string> tokens;
   for (std::string token; std::getline(stream, token);) tokens.push_back(token);
-  const Overrides overrides = parse_tokens(tokens);
+  const Overrides overrides = parse_tokens(tokens, "pre_trainer");
   read_arguments(overrides.values);
   parse_layer_pattern(bytes);
 }

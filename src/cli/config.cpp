@@ -10,6 +10,7 @@
 #include "config/print.h"
 #include "config/validate.h"
 #include "core/file.h"
+#include "train/settings.h"
 
 namespace primus::cli {
 
@@ -110,7 +111,7 @@ config::Arguments explained_arguments(const config::ResolveRequest& request) {
   config::Arguments arguments = experiment.arguments;
   if (problems.empty()) {
     const auto context = config::RunContext::of(experiment, config::smallest_world_size(arguments));
-    const config::Arguments prepared = config::prepare(arguments, context, problems);
+    const config::Arguments prepared = config::prepare(arguments, context);
     config::check_rules(prepared, context, problems);
     if (problems.empty()) arguments = config::derive(prepared, context).arguments;
   }
@@ -169,6 +170,19 @@ std::vector<std::string> expanded(const std::string& pattern) {
   return files.empty() ? std::vector<std::string>{pattern} : files;
 }
 
+/// What is wrong with one file, up to what `train` finds when it makes its settings.
+config::ValidationReport report_on(const config::ResolveRequest& request,
+                                   std::optional<std::int64_t> world_size) {
+  config::ValidationReport report = config::validate(request, world_size);
+  if (!report.derived || !report.problems.empty() || !report.unsupported.empty()) return report;
+  try {
+    train::check_settings(report.derived->arguments, static_cast<int>(report.world_size));
+  } catch (const UserError& error) {
+    report.problems.push_back({config::Problem::Kind::rule, {}, error.what()});
+  }
+  return report;
+}
+
 bool is_refused(const config::ValidationReport& report) {
   return !report.problems.empty() || !report.unsupported.empty();
 }
@@ -213,8 +227,8 @@ void validate(const ValidateOptions& options, std::vector<std::string> tokens) {
   for (const std::string& pattern : patterns) {
     for (const std::string& file : expanded(pattern)) {
       request.config = file;
-      reports.push_back(config::validate(
-          request, options.world_size > 0 ? std::optional(options.world_size) : std::nullopt));
+      reports.push_back(
+          report_on(request, options.world_size > 0 ? std::optional(options.world_size) : std::nullopt));
     }
   }
   if (reports.size() == 1) {

@@ -27,10 +27,11 @@ enum class Status {
   unsupported,  ///< `train` refuses any value but the default
 };
 
-/// A status, and the reason for any but `implemented`.
+/// A status, and the reason for what is refused or has no effect.
 struct Support {
   Status status;
   std::string_view reason = "";
+  std::string_view values = "";  ///< the implemented values, as in "adam|sgd"; empty: all
 };
 
 /// A condition on a number, or on each number of a list.
@@ -53,6 +54,9 @@ struct Details {
   bool null = false;              ///< null is a value. When the default is null and this is false: required
   std::string_view choices = "";  ///< the allowed texts, as in "a|b"
   Check check = Check::none;
+  /// The condition under which the argument counts, beside that of its section (see condition.h). Where it
+  /// does not hold, the value is never refused and has no effect, which is said once.
+  std::string_view when = "";
 };
 
 /// One row of the argument table: all that is known about an argument, from which parsing, checks, help and
@@ -82,6 +86,10 @@ namespace table {
 using enum Type;
 
 inline constexpr Support implemented = {Status::implemented};
+/// Implemented for some values; `train` refuses the others.
+constexpr Support only(std::string_view values, std::string_view reason = "not yet") {
+  return {Status::implemented, reason, values};
+}
 constexpr Support no_effect(std::string_view reason) { return {Status::no_effect, reason}; }
 constexpr Support unsupported(std::string_view reason) { return {Status::unsupported, reason}; }
 
@@ -91,13 +99,15 @@ inline constexpr Support gpu_kernels =
 inline constexpr Support gpu_tuning =
     no_effect("it tunes GPU memory or GPU communication, which a CPU run does not have");
 inline constexpr Support python_only = no_effect("it steers Python, of which there is none here");
+inline constexpr Support megatron_files =
+    no_effect("it shapes Megatron's checkpoint files; here they are sharded safetensors");
 inline constexpr Support other_models =
     unsupported("models for vision, retrieval and BERT are outside of this engine");
 inline constexpr Support reinforcement_learning =
     unsupported("reinforcement learning is outside of this engine");
 inline constexpr Support finetuning = unsupported("supervised fine-tuning is outside of this engine");
 inline constexpr Support trainer_inference =
-    unsupported("text is generated with `primus-cli generate`, not inside of the trainer");
+    no_effect("text is generated with `primus-cli generate`, not inside of the trainer");
 
 }  // namespace table
 

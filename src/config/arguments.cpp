@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "config/condition.h"
 #include "config/suggest.h"
 #include "config/yaml.h"
 
@@ -35,12 +37,37 @@ bool same_after_conversion(const Argument& argument, const Value& a, const Value
       *x);
 }
 
-/// Whether nobody asked for another value than the default: Megatron's, the base presets', or what follows
-/// from others.
+/// Whether a value is the default: Megatron's or the base presets'.
 bool is_default(const Argument& argument, const Value& value) {
-  return value.origin.layer == Layer::derived ||
-         same_after_conversion(argument, value, default_value(argument)) ||
+  return same_after_conversion(argument, value, default_value(argument)) ||
          same_after_conversion(argument, value, preset_value(argument));
+}
+
+/// Whether an argument is on: neither null, false, 0 nor empty.
+bool is_on(const TypedValue& value) {
+  return std::visit(
+      [](const auto& content) {
+        using T = std::decay_t<decltype(content)>;
+        if constexpr (std::is_same_v<T, std::monostate>) return false;
+        if constexpr (std::is_arithmetic_v<T>) return content != 0;
+        if constexpr (requires { content.empty(); }) return !content.empty();
+        return true;
+      },
+      value);
+}
+
+/// The value in the type of its row where the file has another; as it is when it cannot be converted.
+Value in_type_of_row(const Argument& argument, Value value) {
+  const auto converted = convert(argument, value);
+  const auto* typed = std::get_if<TypedValue>(&converted);
+  if (typed == nullptr) return value;
+  if (argument.optional() && std::holds_alternative<std::monostate>(*typed)) value.content = std::monostate();
+  if (const auto* boolean = std::get_if<bool>(typed); boolean && !value.is_null()) value.content = *boolean;
+  if (const auto* integer = std::get_if<std::int64_t>(typed)) value.content = *integer;
+  if (const auto* text = std::get_if<std::string>(typed)) value.content = *text;
+  // An integer where a number is wanted stays as it was written.
+  if (const auto* number = std::get_if<double>(typed); number && !value.integer()) value.content = *number;
+  return value;
 }
 
 }  // namespace
@@ -77,13 +104,21 @@ Arguments::Arguments() {
 
 Arguments Arguments::from(const Value& parameters, std::vector<Problem>& problems) {
   Arguments arguments;
+  std::vector<std::pair<std::size_t, Problem>> wrong;
   for (const auto& [key, value] : *parameters.map()) {
     const std::size_t index = find_argument(key);
-    if (index < argument_count) {
-      arguments.store(index, value, problems);
-    } else {
+    if (index == argument_count) {
       problems.push_back({Problem::Kind::unknown_key, value.origin.where(), unknown_key_message(key)});
+    } else if (auto problem = arguments.store(index, value)) {
+      wrong.emplace_back(index, std::move(*problem));
     }
+  }
+  // Which arguments count is known once all have their values. One that does not need only be of its type.
+  for (auto& [index, problem] : wrong) {
+    Argument row = argument_at(index);
+    if (!arguments.counts(index)) row.details = {.null = true};
+    if (std::holds_alternative<std::string>(convert(row, arguments.values_[index])))
+      problems.push_back(std::move(problem));
   }
   for (std::size_t index = 0; index < argument_count; ++index) {
     const Argument& argument = argument_at(index);
@@ -104,19 +139,20 @@ Arguments Arguments::from_yaml(std::string_view text) {
   return arguments;
 }
 
-void Arguments::store(std::size_t index, const Value& value, std::vector<Problem>& problems) {
+/// Keeps a value. Returns what is wrong with it.
+std::optional<Problem> Arguments::store(std::size_t index, const Value& value) {
   const Argument& argument = argument_at(index);
   values_[index] = value;
-  if (argument.required() && value.is_null()) return;  // reported as missing
+  if (argument.required() && value.is_null()) return std::nullopt;  // reported as missing
   auto converted = convert(argument, value);
   if (auto* typed = std::get_if<TypedValue>(&converted)) {
     typed_[index] = std::move(*typed);
-    return;
+    return std::nullopt;
   }
   const auto& reason = std::get<std::string>(converted);
   const bool choice = reason.starts_with("must be one of");
-  problems.push_back({choice ? Problem::Kind::bad_choice : Problem::Kind::wrong_type, value.origin.where(),
-                      fmt::format("'{}' {}", argument.name, reason)});
+  return Problem{choice ? Problem::Kind::bad_choice : Problem::Kind::wrong_type, value.origin.where(),
+                 fmt::format("'{}' {}", argument.name, reason)};
 }
 
 const Value& Arguments::value(std::string_view name) const {
@@ -128,48 +164,95 @@ const Value& Arguments::value(std::string_view name) const {
 }
 
 Value Arguments::resolved_at(std::size_t index) const {
-  Value value = values_[index];
-  const TypedValue& typed = typed_[index];
-  if (argument_at(index).optional() && std::holds_alternative<std::monostate>(typed))
-    value.content = std::monostate();
-  if (const auto* boolean = std::get_if<bool>(&typed); boolean && !value.is_null()) value.content = *boolean;
-  if (const auto* integer = std::get_if<std::int64_t>(&typed)) value.content = *integer;
-  if (const auto* text = std::get_if<std::string>(&typed)) value.content = *text;
-  // An integer where a number is wanted stays as it was written.
-  if (const auto* number = std::get_if<double>(&typed); number && !value.integer()) value.content = *number;
-  return value;
+  return in_type_of_row(argument_at(index), values_[index]);
+}
+
+Value Arguments::set_at(std::size_t index) const {
+  return in_type_of_row(argument_at(index), values_[index].as_set());
 }
 
 void Arguments::set(std::string_view name, Value value) {
   (void)this->value(name);
-  std::vector<Problem> problems;
-  store(find_argument(name), value, problems);
-  throw_if_any(problems);
+  if (const auto problem = store(find_argument(name), value)) throw_if_any({*problem});
+}
+
+/// Whether a condition holds, or is about the argument itself, which is then its switch.
+bool Arguments::holds(std::string_view condition, std::string_view name) const {
+  const Condition parsed = Condition::parse(condition);
+  if (parsed.terms.empty() || parsed.names(name)) return true;
+  const auto term_holds = [&](const Term& term) {
+    const TypedValue& value = typed_[find_argument(term.name)];
+    return (term.values.empty() ? is_on(value) : is_among(term.values, value)) != term.negated;
+  };
+  return parsed.any ? std::any_of(parsed.terms.begin(), parsed.terms.end(), term_holds)
+                    : std::all_of(parsed.terms.begin(), parsed.terms.end(), term_holds);
+}
+
+bool Arguments::counts(std::size_t index) const {
+  const Argument& argument = argument_at(index);
+  return holds(section_at(index).when, argument.name) && holds(argument.details.when, argument.name);
+}
+
+bool Arguments::is_refused(std::size_t index) const {
+  const Argument& argument = argument_at(index);
+  const Value& value = values_[index];
+  if (value.origin.layer == Layer::derived || !counts(index)) return false;
+  const Support& support = argument.support;
+  if (!support.values.empty()) return !is_among(support.values, typed_[index]);
+  return support.status == Status::unsupported && !is_default(argument, value);
 }
 
 std::vector<Problem> Arguments::unsupported() const {
   std::vector<Problem> problems;
   for (std::size_t index = 0; index < argument_count; ++index) {
+    if (!is_refused(index) || belongs_to_refused(index)) continue;
     const Argument& argument = argument_at(index);
-    if (argument.support.status != Status::unsupported || is_default(argument, values_[index])) continue;
-    problems.push_back(
-        {Problem::Kind::unsupported, values_[index].origin.where(),
-         fmt::format("'{}: {}' is not supported ({}): leave it at its default, {}", argument.name,
-                     values_[index].as_written(), argument.support.reason, argument.default_value)});
+    const Support& support = argument.support;
+    const std::string advice = support.values.empty()
+                                   ? fmt::format("leave it at its default, {}", argument.default_value)
+                                   : fmt::format("take {}", alternatives(support.values));
+    problems.push_back({Problem::Kind::unsupported, values_[index].origin.where(),
+                        fmt::format("'{}: {}' is not supported ({}): {}", argument.name,
+                                    values_[index].as_written(), support.reason, advice)});
   }
   return problems;
+}
+
+/// Whether an argument counts only with others that are refused, so that there is no more to say.
+bool Arguments::belongs_to_refused(std::size_t index) const {
+  for (const std::string_view when : {section_at(index).when, argument_at(index).details.when}) {
+    const Condition condition = Condition::parse(when);
+    if (condition.names(argument_at(index).name)) continue;
+    for (const Term& term : condition.terms) {
+      if (is_refused(find_argument(term.name))) return true;
+    }
+  }
+  return false;
+}
+
+std::string Arguments::no_effect_of(std::size_t index) const {
+  const Argument& argument = argument_at(index);
+  for (const std::string_view when : {section_at(index).when, argument.details.when}) {
+    if (!holds(when, argument.name))
+      return fmt::format("it counts only with {}", to_string(Condition::parse(when)));
+  }
+  const bool replaced = values_[index].origin.layer == Layer::derived &&
+                        !same_after_conversion(argument, values_[index], values_[index].as_set());
+  if (replaced) return fmt::format("it becomes {}. {}", resolved_at(index).as_written(), argument.doc);
+  return argument.support.status == Status::no_effect ? std::string(argument.support.reason) : "";
 }
 
 std::vector<std::string> Arguments::without_effect() const {
   std::vector<std::string> lines;
   for (std::size_t index = 0; index < argument_count; ++index) {
     const Argument& argument = argument_at(index);
-    const bool chosen = values_[index].origin.layer >= Layer::experiment;  // presets set many of these
-    if (argument.support.status != Status::no_effect || !chosen || is_default(argument, values_[index]))
-      continue;
-    lines.push_back(fmt::format("{}: '{}: {}' has no effect here: {}",
-                                to_string(values_[index].origin.where()), argument.name,
-                                values_[index].as_written(), argument.support.reason));
+    const Value& given = values_[index].as_set();
+    const bool chosen = given.origin.layer >= Layer::experiment;  // presets set many of these
+    if (!chosen || is_default(argument, given)) continue;
+    const std::string reason = no_effect_of(index);
+    if (reason.empty()) continue;
+    lines.push_back(fmt::format("{}: '{}: {}' has no effect here: {}", to_string(given.origin.where()),
+                                argument.name, given.as_written(), reason));
   }
   return lines;
 }

@@ -127,6 +127,8 @@ class Arguments {
   /// The value by index, in the type of its row where the file has another: a text that is a number, 1 for
   /// true.
   Value resolved_at(std::size_t index) const;
+  /// The value that was set, by index: not what follows from other arguments. Typed as in `resolved_at`.
+  Value set_at(std::size_t index) const;
   /// By name. Throws UserError, with the nearest names, when there is no such argument.
   const Value& value(std::string_view name) const;
 
@@ -134,16 +136,25 @@ class Arguments {
   /// it.
   void set(std::string_view name, Value value);
 
-  /// Arguments that this engine does not support and that were given another value than their default
-  /// (Megatron's or the base presets'). `train` refuses them.
+  /// Whether the argument counts: what it belongs to is on, by the conditions of its row and its section.
+  bool counts(std::size_t index) const;
+
+  /// Arguments that count and were set to what this engine does not support: another value than those of
+  /// their row, or than their default (Megatron's or the base presets'). `train` refuses them. What belongs to
+  /// a feature that is refused itself is left out.
   std::vector<Problem> unsupported() const;
 
-  /// Arguments without effect that the experiment file or the command line changes from their default: one
-  /// line each, with the reason.
+  /// What the experiment file or the command line sets, other than its default, and what has no effect: since
+  /// it does not count, another value follows from other arguments, or this engine has no use for it. One line
+  /// each, with the reason.
   std::vector<std::string> without_effect() const;
 
  private:
-  void store(std::size_t index, const Value& value, std::vector<Problem>& problems);
+  std::optional<Problem> store(std::size_t index, const Value& value);
+  bool holds(std::string_view condition, std::string_view name) const;
+  bool is_refused(std::size_t index) const;
+  bool belongs_to_refused(std::size_t index) const;
+  std::string no_effect_of(std::size_t index) const;
   [[noreturn]] static void throw_unset(std::size_t index);
 
   std::vector<Value> values_;
@@ -158,6 +169,9 @@ Value preset_value(const Argument& argument);
 /// Turns a value into the type of its argument. Returns the reason why it cannot, in words that follow "'lr'
 /// ", e.g. "must be a number, not the text 'high'".
 std::variant<TypedValue, std::string> convert(const Argument& argument, const Value& value);
+
+/// Whether a value, or every item of a list, is one of `choices`, as in "adam|sgd".
+bool is_among(std::string_view choices, const TypedValue& value);
 
 /// The names of all arguments, in the order of the table.
 const std::vector<std::string>& argument_names();

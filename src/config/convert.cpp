@@ -212,20 +212,31 @@ Outcome converted(const Argument& argument, const Value& value) {
   return std::string("has no type");
 }
 
+/// A value that is one of some choices, or each item of a list, as the table writes it.
+std::vector<std::string> choices_in(const TypedValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return {*text};
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) return *texts;
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return {std::to_string(*integer)};
+  if (const auto* boolean = std::get_if<bool>(&value)) return {*boolean ? "true" : "false"};
+  if (std::holds_alternative<std::monostate>(value)) return {"null"};
+  return {};
+}
+
+/// The first text of a value that is none of the choices, or nothing.
+std::optional<std::string> first_outside(const std::vector<std::string>& choices, const TypedValue& value) {
+  for (const std::string& text : choices_in(value)) {
+    if (std::find(choices.begin(), choices.end(), text) == choices.end()) return text;
+  }
+  return std::nullopt;
+}
+
 /// The reason why a text is none of the choices, or nothing.
 std::optional<std::string> not_a_choice(const Argument& argument, const TypedValue& value) {
   if (argument.details.choices.empty()) return std::nullopt;
   const std::vector<std::string> choices = split(argument.details.choices, '|');
-  std::vector<std::string> given;
-  if (const auto* text = std::get_if<std::string>(&value)) given = {*text};
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) given = *texts;
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) given = {std::to_string(*integer)};
-  for (const std::string& text : given) {
-    if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
-      return fmt::format("must be one of {}; it is '{}'{}", join(choices), text, did_you_mean(text, choices));
-    }
-  }
-  return std::nullopt;
+  const auto text = first_outside(choices, value);
+  if (!text) return std::nullopt;
+  return fmt::format("must be one of {}; it is '{}'{}", join(choices), *text, did_you_mean(*text, choices));
 }
 
 bool says_null(const Value& value) { return value.is_null() || (value.is_text() && *value.text() == "null"); }
@@ -249,6 +260,10 @@ std::variant<TypedValue, std::string> convert(const Argument& argument, const Va
     if (auto reason = not_a_choice(argument, *typed)) return *reason;
   }
   return outcome;
+}
+
+bool is_among(std::string_view choices, const TypedValue& value) {
+  return !first_outside(split(choices, '|'), value);
 }
 
 Value default_value(const Argument& argument) { return from_yaml_text(argument.default_value); }

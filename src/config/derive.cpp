@@ -1,6 +1,7 @@
 #include "config/derive.h"
 
 #include "config/flops.h"
+#include "config/merge.h"
 
 #include <fmt/format.h>
 
@@ -91,15 +92,6 @@ void prepare_kimi_k3(Arguments& arguments) {
     set<"mtp_num_layers">(arguments, *layers);
 }
 
-void check_replication(const Arguments& arguments, std::vector<Problem>& problems) {
-  if (arguments.get<"data_parallel_replicate_degree">() <= 1) return;
-  if (arguments.get<"use_torch_fsdp2">() && arguments.get<"ckpt_format">() == "torch_dcp") return;
-  problems.push_back(
-      {Problem::Kind::rule, arguments.where<"data_parallel_replicate_degree">(),
-       "'data_parallel_replicate_degree' above 1 needs 'use_torch_fsdp2: true' and 'ckpt_format: "
-       "torch_dcp'"});
-}
-
 // ---- derivation ----
 
 std::int64_t total_model_size(const Arguments& a) {
@@ -116,15 +108,9 @@ void derive_batch(DerivedArguments& derived, std::int64_t world_size) {
   derived.running_batch_size = derived.microbatches * one_step;
 }
 
-void derive_parallel(Arguments& a, std::vector<std::string>& notes) {
+void derive_parallel(Arguments& a) {
   if (!a.get<"expert_tensor_parallel_size">()) {
     set<"expert_tensor_parallel_size">(a, a.get<"tensor_model_parallel_size">());
-  }
-  if (a.get<"virtual_pipeline_model_parallel_size">() && virtual_stages(a) == 1) {
-    notes.push_back(fmt::format(
-        "{}: 'virtual_pipeline_model_parallel_size' is derived and what was set is discarded: set "
-        "'num_virtual_stages_per_pipeline_rank'",
-        to_string(a.where<"virtual_pipeline_model_parallel_size">())));
   }
   const std::int64_t stages = virtual_stages(a);
   set<"virtual_pipeline_model_parallel_size">(
@@ -142,13 +128,28 @@ void derive_parallel(Arguments& a, std::vector<std::string>& notes) {
   }
 }
 
-void note_two_epsilons(const Arguments& a, std::vector<std::string>& notes) {
-  const double by_megatrons_name = a.get<"layernorm_epsilon">(), other = a.get<"norm_epsilon">();
-  constexpr double megatrons_default = 1e-5;
-  if (by_megatrons_name == megatrons_default || by_megatrons_name == other) return;
-  notes.push_back(fmt::format("{}: 'layernorm_epsilon' ({}) wins over 'norm_epsilon' ({}, {})",
-                              to_string(a.where<"layernorm_epsilon">()), by_megatrons_name, other,
-                              to_string(a.where<"norm_epsilon">())));
+/// Who set an argument; a derived value counts for who set what it is derived from.
+template <ArgumentName Name>
+Layer layer_that_set(const Arguments& a) {
+  return a.value(Name.view()).as_set().origin.layer;
+}
+
+/// Two names of one argument: what the stronger layer sets is the value of both, also where it sets the default;
+/// at a tie the first name wins. The value keeps the origin of the one that won.
+template <ArgumentName First, ArgumentName Second>
+void unite(Arguments& a, std::vector<std::string>& notes) {
+  const bool second = layer_that_set<Second>(a) > layer_that_set<First>(a);
+  const std::string_view winner = second ? Second.view() : First.view();
+  const std::string_view loser = second ? First.view() : Second.view();
+  Value value = a.value(winner);
+  const Value other = a.value(loser);
+  if (other.origin.layer >= Layer::experiment && !same_content(value, other)) {
+    notes.push_back(fmt::format("{}: '{}' ({}) wins over '{}' ({}, {})", to_string(value.origin.where()), winner,
+                                value.as_written(), loser, other.as_written(),
+                                to_string(other.origin.where())));
+  }
+  remember_replaced(value, other);
+  a.set(loser, std::move(value));
 }
 
 void derive_model(Arguments& a) {
@@ -165,7 +166,10 @@ void derive_model(Arguments& a) {
   }
   if (!a.get<"add_bias_linear">()) set<"bias_gelu_fusion">(a, false);
   if (a.get<"add_bias_linear">()) set<"add_qkv_bias">(a, true);
-  if (a.get<"use_rotary_position_embeddings">()) set<"position_embedding_type">(a, std::string("rope"));
+  if (a.get<"use_rotary_position_embeddings">() &&
+      layer_that_set<"use_rotary_position_embeddings">(a) >= layer_that_set<"position_embedding_type">(a)) {
+    set<"position_embedding_type">(a, std::string("rope"));
+  }
   if (a.get<"position_embedding_type">() != "rope") set<"apply_rope_fusion">(a, false);
   if (a.get<"apply_query_key_layer_scaling">()) set<"attention_softmax_in_fp32">(a, true);
   if (a.get<"hybrid_override_pattern">()) set<"hybrid_layer_pattern">(a, *a.get<"hybrid_override_pattern">());
@@ -296,6 +300,7 @@ std::optional<std::int64_t> stages_of_layout(std::string_view layout) { return L
 
 std::int64_t virtual_stages(const Arguments& a) {
   const std::int64_t pipeline = a.get<"pipeline_model_parallel_size">();
+  if (pipeline <= 1) return 1;
   if (const auto layout = a.get<"pipeline_model_parallel_layout">()) {
     return std::max<std::int64_t>(stages_of_layout(*layout).value_or(pipeline) / pipeline, 1);
   }
@@ -314,13 +319,12 @@ std::int64_t padded_vocabulary_size(std::int64_t size, std::int64_t divisible_by
   return (size + multiple - 1) / multiple * multiple;
 }
 
-Arguments prepare(const Arguments& arguments, const RunContext& context, std::vector<Problem>& problems) {
+Arguments prepare(const Arguments& arguments, const RunContext& context) {
   Arguments prepared = arguments;
   prepare_paths(prepared, context);
   prepare_data(prepared);
   prepare_layer_pattern(prepared);
   prepare_kimi_k3(prepared);
-  check_replication(prepared, problems);
   if (prepared.value("iterations_to_skip").is_null()) set<"iterations_to_skip">(prepared, Value::List());
   if (prepared.get<"tensor_model_parallel_size">() == 1) set<"sequence_parallel">(prepared, false);
   return prepared;
@@ -330,18 +334,19 @@ DerivedArguments derive(const Arguments& arguments, const RunContext& context) {
   DerivedArguments derived;
   derived.arguments = arguments;
   derive_batch(derived, context.world_size);
-  derive_parallel(derived.arguments, derived.notes);
+  derive_parallel(derived.arguments);
   derive_schedule(derived.arguments);
-  note_two_epsilons(derived.arguments, derived.notes);
+  unite<"layernorm_epsilon", "norm_epsilon">(derived.arguments, derived.notes);
   derive_model(derived.arguments);
   derive_experts(derived.arguments);
   derive_precision(derived);
+  for (std::string& line : derived.arguments.without_effect()) derived.notes.push_back(std::move(line));
   return derived;
 }
 
 DerivedArguments derive_or_throw(const Arguments& arguments, const RunContext& context) {
   std::vector<Problem> problems;
-  const Arguments prepared = prepare(arguments, context, problems);
+  const Arguments prepared = prepare(arguments, context);
   check_rules(prepared, context, problems);
   throw_if_any(problems);
   return derive(prepared, context);

@@ -28,13 +28,13 @@ struct DerivedArguments {
   std::int64_t microbatches = 1;        ///< per step and data-parallel rank, at full batch size
   std::int64_t running_batch_size = 0;  ///< the global batch size that is used, if it had to be rounded down
   std::string params_dtype = "fp32";    ///< fp32, bf16 or fp16
-  std::vector<std::string> notes;       ///< what was changed without being asked to, one line each
+  std::vector<std::string> notes;       ///< what was set and is not used as it stands, one line each
 };
 
 /// The changes that come before all rules (Primus' build_args patches): `save`, `tensorboard_dir` and
 /// `wandb_save_dir` point into the run directory, data paths are split into words, mock data brings its own
-/// tokenizer, list expressions become lists. Problems are added to `problems`.
-Arguments prepare(const Arguments& arguments, const RunContext& context, std::vector<Problem>& problems);
+/// tokenizer, list expressions become lists.
+Arguments prepare(const Arguments& arguments, const RunContext& context);
 
 /// Checks prepared arguments by Megatron's and Primus' rules. Every broken rule is added to `problems`, with
 /// the place of the argument at fault.

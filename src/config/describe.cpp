@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/condition.h"
 #include "config/print.h"
 #include "config/suggest.h"
 
@@ -55,14 +56,6 @@ std::string shown_value(const Value& value) {
   return value.is_text() ? yaml_scalar(*value.text()) : value.is_null() ? "null" : value.as_written();
 }
 
-const Section& section_of(std::size_t index) {
-  for (const Section& section : sections) {
-    if (index < section.arguments.size()) return section;
-    index -= section.arguments.size();
-  }
-  return sections.front();
-}
-
 /// The chain of who set a value, strongest first, and the table's default at its end.
 std::string set_by(const Argument& argument, const Value& value) {
   std::string out;
@@ -75,6 +68,12 @@ std::string set_by(const Argument& argument, const Value& value) {
   }
   if (!ended_at_default) out += fmt::format("            {:<16}{}\n", "default", argument.default_value);
   return out;
+}
+
+/// A condition in a sentence, unless the argument is itself one of its switches.
+std::string counts_with(std::string_view when, const Argument& argument) {
+  const Condition condition = Condition::parse(when);
+  return condition.names(argument.name) ? "" : to_string(condition);
 }
 
 std::string escaped_for_table(std::string_view text) {
@@ -94,8 +93,12 @@ std::string type_text(const Argument& argument) {
 }
 
 std::string status_text(const Argument& argument) {
-  switch (argument.support.status) {
-    case Status::implemented: return "implemented";
+  const Support& support = argument.support;
+  switch (support.status) {
+    case Status::implemented:
+      return support.values.empty() ? "implemented"
+                                    : fmt::format("implemented for {}; others: {}",
+                                                  alternatives(support.values), support.reason);
     case Status::no_effect: return fmt::format("no effect: {}", argument.support.reason);
     case Status::unsupported: return fmt::format("unsupported: {}", argument.support.reason);
   }
@@ -108,10 +111,14 @@ std::string explain(std::string_view name, const Arguments* arguments) {
     throw_user_error("there is no argument '{}'{}", name, did_you_mean(name, argument_names()));
   }
   const Argument& argument = argument_at(index);
-  const Section& section = section_of(index);
+  const Section& section = section_at(index);
   std::string out = fmt::format(
       "{}\n  {}\n  type      {}\n  default   {}\n  section   {} ({})\n  status    {}\n", name, argument.doc,
       type_text(argument), default_text(argument), section.name, section.title, status_text(argument));
+  for (const std::string_view when : {section.when, argument.details.when}) {
+    const std::string with = counts_with(when, argument);
+    if (!with.empty()) out += fmt::format("  counts    only with {}\n", with);
+  }
   if (arguments == nullptr) return out;
   const Value& value = arguments->value_at(index);
   return out + fmt::format("  value     {}\n", shown_value(arguments->resolved_at(index))) +
@@ -142,19 +149,25 @@ std::string parameters_markdown() {
       "`language_model.yaml`), and Megatron's own\nwhere these say nothing.\n\n"
       "*implemented*: works. *no effect*: accepted, changes nothing here, for the reason given. "
       "*unsupported*: `train` "
-      "refuses\nany value but the default.\n\n";
+      "refuses\nany value but the default. An argument that *counts with* others has no effect without them, and "
+      "is then never\nrefused.\n\n";
   for (const Section& section : sections) {
     out += fmt::format("- [{}](#{}): {} arguments\n", section.title, section.name, section.arguments.size());
   }
   for (const Section& section : sections) {
     out += fmt::format(
-        "\n<a id=\"{}\"></a>\n## {}\n\n| argument | type | default | meaning | status "
+        "\n<a id=\"{}\"></a>\n## {}\n\n{}| argument | type | default | meaning | status "
         "|\n|---|---|---|---|---|\n",
-        section.name, section.title);
+        section.name, section.title,
+        section.when.empty()
+            ? ""
+            : fmt::format("Counts with {}.\n\n", to_string(Condition::parse(section.when))));
     for (const Argument& argument : section.arguments) {
+      const std::string with = counts_with(argument.details.when, argument);
+      const std::string status = status_text(argument) + (with.empty() ? "" : "; counts with " + with);
       out += fmt::format("| `{}` | {} | `{}` | {} | {} |\n", argument.name,
                          escaped_for_table(type_text(argument)), escaped_for_table(default_text(argument)),
-                         escaped_for_table(argument.doc), escaped_for_table(status_text(argument)));
+                         escaped_for_table(argument.doc), escaped_for_table(status));
     }
   }
   return out;

@@ -25,6 +25,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view top_keys[] = {"work_group", "user_name", "exp_name", "workspace",  "modules",
                                          "platform",   "env",       "name",     "config_file"};
 
+/// The names that stand above all modules, and say where a run writes.
+constexpr std::string_view run_keys[] = {"work_group", "user_name", "exp_name", "workspace"};
+
 /// The keys that say where a module's values come from. They name presets, so they cannot follow from the
 /// command line.
 constexpr std::string_view describing_keys[] = {"name",  "framework",     "config",
@@ -55,7 +58,26 @@ std::string name_of(const Value& tree, std::string_view key, const std::string& 
     throw UserError(value.origin.where(),
                     fmt::format("'{}' must be a text, not {}", key, value.as_written()));
   }
-  return value.as_written();
+  std::string name = value.as_written();
+  if (name.empty()) {
+    throw UserError(value.origin.where(), fmt::format("'{}' is empty, and is part of the run's folder", key));
+  }
+  return name;
+}
+
+/// The name of a folder inside of another, which must not lead out of it, or be that other.
+std::string folder_name_of(const Value& tree, std::string_view key, const std::string& file) {
+  std::string name = name_of(tree, key, file);
+  const fs::path path(name);
+  const bool leaves =
+      path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end() ||
+      std::all_of(path.begin(), path.end(), [](const fs::path& part) { return part == "." || part.empty(); });
+  if (leaves) {
+    throw UserError(required_key(tree, key, file).origin.where(),
+                    fmt::format("'{}' must name a folder: '{}' would put the run's files outside of its own",
+                                key, name));
+  }
+  return name;
 }
 
 Value load_experiment_file(const ResolveRequest& request) {
@@ -94,7 +116,8 @@ std::string exported_text(const Value& value) {
   return value.text() ? *value.text() : to_json(value, JsonStyle::one_line);
 }
 
-void apply_overrides(Value& module, const Value& overrides) {
+/// Lays the command line over the tree: the keys of the run itself at its top, all others in the module.
+void apply_overrides(Value& tree, Value& module, Value overrides) {
   for (const std::string_view key : describing_keys) {
     if (overrides.map()->contains(key)) {
       throw_user_error(
@@ -102,6 +125,13 @@ void apply_overrides(Value& module, const Value& overrides) {
           "there it may be a reference such as '{0}: ${{MY_VARIABLE:default}}'",
           key);
     }
+  }
+  for (const std::string_view key : run_keys) {
+    Value* value = overrides.map()->find(key);
+    if (value == nullptr) continue;
+    remember_replaced(*value, *tree.map()->find(key));
+    tree.map()->set(key, *value);
+    overrides.map()->erase(key);
   }
   deep_merge(module, overrides);
 }
@@ -127,8 +157,16 @@ void find_misplaced_keys(const Value& tree, std::vector<Problem>& problems) {
   const Value* modules = tree.map()->find("modules");
   if (modules == nullptr || !modules->is_map()) return;
   for (const auto& [name, module] : *modules->map()) {
+    if (!module.is_map()) continue;
     // Without `config` it is already merged: arguments stand here.
-    if (!module.is_map() || !module.map()->contains("config")) continue;
+    if (!module.map()->contains("config")) {
+      if (const Value* overrides = module.map()->find("overrides"))
+        problems.push_back({Problem::Kind::misplaced_key, overrides->origin.where(),
+                            fmt::format("'overrides' of '{}' would be left out, since the module names no "
+                                        "'config' and 'model': name them, or set the arguments beside it",
+                                        name)});
+      continue;
+    }
     for (const auto& [key, value] : *module.map())
       check_place(key, value, describing_keys, fmt::format("beside 'overrides' of '{}'", name), problems);
   }
@@ -172,8 +210,7 @@ Document merge_experiment(const ResolveRequest& request) {
   Value& tree = document.tree;
   find_misplaced_keys(tree, document.problems);
   const std::string file = request.config.string();
-  for (const std::string_view key : {"work_group", "user_name", "exp_name", "workspace"})
-    required_key(tree, key, file);
+  for (const std::string_view key : run_keys) required_key(tree, key, file);
   tree.map()->set("name", Value(std::string("PrimusConfig")));
   tree.map()->set("config_file", Value(file));
 
@@ -189,8 +226,9 @@ Document merge_experiment(const ResolveRequest& request) {
 
   if (request.module.empty()) return document;
   document.module = choose_module(tree, request);
-  Overrides overrides = parse_tokens(request.overrides);
-  apply_overrides(*tree.map()->find("modules")->map()->find(document.module), overrides.values);
+  Overrides overrides = parse_tokens(request.overrides, document.module);
+  apply_overrides(tree, *tree.map()->find("modules")->map()->find(document.module),
+                  std::move(overrides.values));
   document.warnings = std::move(overrides.warnings);
   return document;
 }
@@ -232,17 +270,12 @@ Experiment resolve(const ResolveRequest& request, std::vector<Problem>& problems
 
   Experiment experiment;
   experiment.warnings = std::move(document.warnings);
-  experiment.work_group = name_of(document.tree, "work_group", file);
-  experiment.user_name = name_of(document.tree, "user_name", file);
-  experiment.exp_name = name_of(document.tree, "exp_name", file);
+  experiment.work_group = folder_name_of(document.tree, "work_group", file);
+  experiment.user_name = folder_name_of(document.tree, "user_name", file);
+  experiment.exp_name = folder_name_of(document.tree, "exp_name", file);
   experiment.workspace = name_of(document.tree, "workspace", file);
   experiment.root_directory =
       experiment.workspace / experiment.work_group / experiment.user_name / experiment.exp_name;
-  if (experiment.root_directory.empty()) {
-    throw UserError({file, 0},
-                    "'workspace', 'work_group', 'user_name' and 'exp_name' are all empty: they name the "
-                    "folder of the run");
-  }
   experiment.module = document.module;
   experiment.environment = environment_block(request, experiment.warnings);
   check_framework(*document.tree.map()->find("modules")->map()->find(document.module), file);
@@ -266,11 +299,22 @@ Experiment resolve(const ResolveRequest& request, std::vector<Problem>& problems
   return experiment;
 }
 
+std::string derived_comment(const Arguments& arguments) {
+  std::string lines;
+  for (std::size_t index = 0; index < argument_count; ++index) {
+    if (arguments.value_at(index).origin.layer != Layer::derived) continue;
+    const Value value = arguments.resolved_at(index);
+    if (same_content(value, arguments.set_at(index))) continue;
+    lines += fmt::format("#   {}: {}", argument_at(index).name, to_yaml(value));
+  }
+  return lines.empty() ? "" : "\n# What followed from these arguments (a comment, for people):\n" + lines;
+}
+
 Value resolved_tree(const Experiment& experiment) {
   Value tree = experiment.document;
   for (auto& [key, value] : *tree.map()->find("modules")->map()->find(experiment.module)->map()) {
     const std::size_t index = find_argument(key);
-    if (index < argument_count) value.content = experiment.arguments.resolved_at(index).content;
+    if (index < argument_count) value.content = experiment.arguments.set_at(index).content;
   }
   return tree;
 }

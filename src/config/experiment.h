@@ -70,8 +70,12 @@ Experiment resolve(const ResolveRequest& request);
 /// from being merged is still thrown.)
 Experiment resolve(const ResolveRequest& request, std::vector<Problem>& problems);
 
-/// The document with each argument in the type that its row gives (`1e-2` is a number, not text). Loading it
-/// as an experiment file gives the same arguments again.
+/// The document with each argument as it was set, in the type that its row gives (`1e-2` is a number, not
+/// text). What follows from others is left to be derived again, so that loading it as an experiment file gives
+/// the same run.
 Value resolved_tree(const Experiment& experiment);
+
+/// The derived arguments that are other than what was set, as a comment to put under the YAML of such a tree.
+std::string derived_comment(const Arguments& arguments);
 
 }  // namespace primus::config

@@ -30,8 +30,6 @@ class EngineRules : RuleSubject {
     const bool mixed = a.get<"fp16">() || a.get<"bf16">();
     require<"fp32_residual_connection">(!a.get<"fp32_residual_connection">() || mixed,
                                         "'fp32_residual_connection' needs 'fp16' or 'bf16'");
-    require<"fp16_lm_cross_entropy">(!a.get<"fp16_lm_cross_entropy">() || a.get<"fp16">(),
-                                     "'fp16_lm_cross_entropy' needs 'fp16'");
     require<"main_grads_dtype">(!a.get<"bf16">() || !a.get<"accumulate_allreduce_grads_in_fp32">() ||
                                     a.get<"main_grads_dtype">() == "fp32",
                                 "'accumulate_allreduce_grads_in_fp32' needs 'main_grads_dtype: fp32'");
@@ -40,9 +38,6 @@ class EngineRules : RuleSubject {
     require<"first_last_layers_bf16">(
         !a.get<"first_last_layers_bf16">() || !a.get<"fp8">() || a.get<"fp8_recipe">() != "delayed",
         "'first_last_layers_bf16' needs another 'fp8_recipe' than delayed");
-    require<"fp8_param_gather">(!a.get<"fp8_param_gather">() || a.get<"fp8">(),
-                                "'fp8_param_gather' needs 'fp8'");
-    require<"fp4_param">(!a.get<"fp4_param">() || a.get<"fp4">(), "'fp4_param' needs 'fp4'");
     require<"fp8_param_gather">(!a.get<"fp8_param_gather">() || a.get<"use_distributed_optimizer">() ||
                                     a.get<"use_torch_fsdp2">() || a.get<"use_megatron_fsdp">(),
                                 "'fp8_param_gather' needs the distributed optimizer or FSDP");

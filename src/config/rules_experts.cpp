@@ -38,18 +38,13 @@ class ExpertRules : RuleSubject {
     }
     require<"moe_use_upcycling">(!a.get<"moe_use_upcycling">() || a.get<"save">(),
                                  "'moe_use_upcycling' needs 'save'");
-    require<"moe_latent_size">(!a.get<"moe_latent_size">() || (*a.get<"moe_latent_size">() > 0 && count > 0),
-                               "'moe_latent_size' must be greater than 0, and needs 'num_experts'");
+    require<"moe_latent_size">(a.get<"moe_latent_size">().value_or(1) > 0,
+                               "'moe_latent_size' must be greater than 0");
     const LayerPattern pattern = a.get<"moe_layer_freq">();
-    require<"moe_layer_freq">(count == 0 || pattern.layers.empty() ||
+    require<"moe_layer_freq">(pattern.layers.empty() ||
                                   static_cast<std::int64_t>(pattern.layers.size()) == a.get<"num_layers">(),
                               fmt::format("'moe_layer_freq' lists {} layers, and the model has {}",
                                           pattern.layers.size(), a.get<"num_layers">()));
-    const auto size = a.get<"moe_ffn_hidden_size">();
-    const bool mixed = pattern.every > 1 ||
-                       std::find(pattern.layers.begin(), pattern.layers.end(), 0) != pattern.layers.end();
-    require<"moe_ffn_hidden_size">(!size || count > 0 || mixed,
-                                   "'moe_ffn_hidden_size' needs 'num_experts': set both or neither");
   }
 
   void routing() {

@@ -46,6 +46,11 @@ class ModelRules : RuleSubject {
         heads % tensor == 0,
         fmt::format("'num_attention_heads' ({}) is not divisible by 'tensor_model_parallel_size' ({})", heads,
                     tensor));
+    require<"seq_length", "tensor_model_parallel_size">(
+        !a.get<"sequence_parallel">() || a.get<"seq_length">() % tensor == 0,
+        fmt::format("'seq_length' ({}) is not divisible by 'tensor_model_parallel_size' ({}), as "
+                    "'sequence_parallel' needs",
+                    a.get<"seq_length">(), tensor));
     if (a.get<"group_query_attention">())
       query_groups(a.get<"num_query_groups">().value_or(heads), heads, tensor);
     require<"rotary_interleaved">(!a.get<"rotary_interleaved">() || !a.get<"multi_latent_attention">(),

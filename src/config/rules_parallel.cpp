@@ -59,7 +59,7 @@ class ParallelRules : RuleSubject {
 
   void pipeline() {
     const std::int64_t pipeline = a.get<"pipeline_model_parallel_size">();
-    if (pipeline < 1) return;
+    if (pipeline <= 1) return;
     const auto layout = a.get<"pipeline_model_parallel_layout">();
     const auto stages = a.get<"num_virtual_stages_per_pipeline_rank">();
     const auto layers = a.get<"num_layers_per_virtual_pipeline_stage">();
@@ -78,13 +78,9 @@ class ParallelRules : RuleSubject {
     } else {
       layer_split(pipeline, layers);
     }
-    if (virtual_stages(a) > 1) {
-      require<"pipeline_model_parallel_size">(
-          pipeline > 1, "an interleaved schedule needs 'pipeline_model_parallel_size' above 1");
-      require<"overlap_p2p_comm">(a.get<"overlap_p2p_comm">() || pipeline > 2,
-                                  "an interleaved schedule without 'overlap_p2p_comm' needs "
-                                  "'pipeline_model_parallel_size' above 2");
-    }
+    require<"overlap_p2p_comm">(virtual_stages(a) == 1 || a.get<"overlap_p2p_comm">() || pipeline > 2,
+                                "an interleaved schedule without 'overlap_p2p_comm' needs "
+                                "'pipeline_model_parallel_size' above 2");
   }
 
   void layer_split(std::int64_t pipeline, std::optional<std::int64_t> layers_per_virtual_stage) {
@@ -220,6 +216,9 @@ class ParallelRules : RuleSubject {
       require<"use_torch_fsdp2">(a.get<"untie_embeddings_and_output_weights">() && !a.get<"fp16">(),
                                  "'use_torch_fsdp2' needs untied embeddings, and no fp16");
     }
+    require<"data_parallel_replicate_degree">(
+        a.get<"data_parallel_replicate_degree">() <= 1 || a.get<"ckpt_format">() == "torch_dcp",
+        "'data_parallel_replicate_degree' above 1 needs 'ckpt_format: torch_dcp'");
     require<"use_megatron_fsdp">(!a.get<"use_megatron_fsdp">() || a.get<"ckpt_format">() == "fsdp_dtensor",
                                  "'use_megatron_fsdp' needs 'ckpt_format: fsdp_dtensor'");
   }

@@ -67,6 +67,18 @@ void set_origin(Value& value, const Origin& origin) {
   }
 }
 
+/// The key as the module has it, where the whole path from the top of the file is given.
+std::string_view key_in_module(std::string_view key, std::string_view module) {
+  constexpr std::string_view modules = "modules.", overrides = "overrides.";
+  if (!key.starts_with(modules)) return key;
+  const std::string_view path = key.substr(modules.size());
+  if (!path.starts_with(module) || !path.substr(module.size()).starts_with('.')) {
+    throw_user_error("command line: '{}' is no key of the module that is run, 'modules.{}'", key, module);
+  }
+  const std::string_view rest = path.substr(module.size() + 1);
+  return rest.substr(rest.starts_with(overrides) ? overrides.size() : 0);
+}
+
 void store(Value& root, std::string_view key, Value value) {
   Value* at = &root;
   std::string_view rest = key;
@@ -93,7 +105,7 @@ Value resolve_token(std::string_view text) {
   return value;
 }
 
-Overrides parse_tokens(const std::vector<std::string>& tokens) {
+Overrides parse_tokens(const std::vector<std::string>& tokens, std::string_view module) {
   Overrides overrides;
   overrides.values = Value{Value::Content(Map()), {Layer::command_line, nullptr, 0}};
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -102,10 +114,10 @@ Overrides parse_tokens(const std::vector<std::string>& tokens) {
     const auto equals = token.find('=');
     if (equals != std::string_view::npos) {
       const std::string_view key = trim(without_dashes(token.substr(0, equals)));
-      store(overrides.values, key, resolve_token(trim(token.substr(equals + 1))));
+      store(overrides.values, key_in_module(key, module), resolve_token(trim(token.substr(equals + 1))));
     } else if (token.starts_with("--")) {
       const bool has_value = i + 1 < tokens.size() && !trim(tokens[i + 1]).starts_with("--");
-      store(overrides.values, without_dashes(token),
+      store(overrides.values, key_in_module(without_dashes(token), module),
             has_value ? resolve_token(trim(tokens[++i])) : resolve_token("true"));
     } else {
       overrides.warnings.push_back(fmt::format(

@@ -47,11 +47,12 @@ ValidationReport validate(const ResolveRequest& request, std::optional<std::int6
     if (!only_unknown_keys(report.problems)) return report;
     report.world_size = world_size.value_or(smallest_world_size(experiment.arguments));
     const RunContext context = RunContext::of(experiment, report.world_size);
-    const Arguments prepared = prepare(experiment.arguments, context, report.problems);
+    const Arguments prepared = prepare(experiment.arguments, context);
     check_rules(prepared, context, report.problems);
-    report.unsupported = experiment.arguments.unsupported();
-    append(report.notes, experiment.arguments.without_effect());
-    if (only_unknown_keys(report.problems)) append(report.notes, derive(prepared, context).notes);
+    report.unsupported = prepared.unsupported();
+    if (!only_unknown_keys(report.problems)) return report;
+    report.derived = derive(prepared, context);
+    append(report.notes, report.derived->notes);
   } catch (const UserError& error) {
     report.problems.push_back({Problem::Kind::rule, {}, error.what()});
   }
@@ -59,13 +60,12 @@ ValidationReport validate(const ResolveRequest& request, std::optional<std::int6
 }
 
 DerivedArguments arguments_for_training(const Experiment& experiment, const RunContext& context) {
-  std::vector<Problem> problems = experiment.arguments.unsupported();
-  const Arguments prepared = prepare(experiment.arguments, context, problems);
+  std::vector<Problem> problems;
+  const Arguments prepared = prepare(experiment.arguments, context);
+  for (Problem& problem : prepared.unsupported()) problems.push_back(std::move(problem));
   check_rules(prepared, context, problems);
   throw_if_any(problems);
-  DerivedArguments derived = derive(prepared, context);
-  append(derived.notes, experiment.arguments.without_effect());
-  return derived;
+  return derive(prepared, context);
 }
 
 }  // namespace primus::config

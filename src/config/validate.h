@@ -21,6 +21,7 @@ struct ValidationReport {
   std::vector<Problem> problems;     ///< the file is wrong
   std::vector<Problem> unsupported;  ///< the file is right, and asks for what this engine does not have
   std::vector<std::string> notes;    ///< accepted, but worth a line
+  std::optional<DerivedArguments> derived;  ///< when no rule is broken
 };
 
 /// Resolves, checks and derives, and collects everything that is wrong. Without `world_size`, the smallest
@@ -28,8 +29,7 @@ struct ValidationReport {
 ValidationReport validate(const ResolveRequest& request, std::optional<std::int64_t> world_size);
 
 /// What `train` starts from: the derived arguments of a resolved experiment, once every rule holds and
-/// nothing unsupported is asked for. The notes hold a line for each argument that was changed and has no
-/// effect here. Throws UserError with every problem.
+/// nothing unsupported is asked for. Throws UserError with every problem.
 DerivedArguments arguments_for_training(const Experiment& experiment, const RunContext& context);
 
 }  // namespace primus::config

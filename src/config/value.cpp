@@ -53,6 +53,12 @@ void Map::erase(std::string_view key) {
   }
 }
 
+const Value& Value::as_set() const {
+  const Value* value = this;
+  while (value->origin.layer == Layer::derived && value->replaced) value = value->replaced.get();
+  return *value;
+}
+
 std::string_view Value::kind() const {
   constexpr std::string_view names[] = {"null", "boolean", "integer", "number", "text", "list", "map"};
   if (const auto* other = std::get_if<OtherScalar>(&content)) {

@@ -24,7 +24,7 @@ enum class Layer {
   experiment,     ///< the experiment file, outside of `overrides`
   overrides,      ///< the `overrides` block of a module
   command_line,   ///< key=value tokens
-  derived,        ///< follows from other arguments
+  derived,        ///< nobody: it follows from other arguments
 };
 
 /// A short name for messages: "module preset", "command line", ...
@@ -102,6 +102,9 @@ class Value {
   List* list() { return std::get_if<List>(&content); }
   const Map* map() const { return std::get_if<Map>(&content); }
   Map* map() { return std::get_if<Map>(&content); }
+
+  /// What was set: this value, or the one beneath it when this one is derived.
+  const Value& as_set() const;
 
   /// "null", "boolean", "integer", "number", "text", "list", "map", "date" or "big integer".
   std::string_view kind() const;

@@ -20,25 +20,13 @@ at::Tensor positions_of(const ModelInput& input) {
   return at::arange(first, first + length, input.tokens.options()).unsqueeze(1).expand({length, samples});
 }
 
-/// Attention's groups and the MLP's columns are given to the tensor-parallel ranks whole.
-void check_divides(const TransformerConfig& config, int ranks) {
-  const auto divides = [ranks](const char* name, std::int64_t value) {
-    if (value % ranks == 0) return;
-    throw_user_error("tensor_model_parallel_size {} does not divide {} {}", ranks, name, value);
-  };
-  divides("num_attention_heads", config.num_attention_heads);
-  divides("num_query_groups", config.num_query_groups);
-  divides("ffn_hidden_size", config.ffn_hidden_size);
-  divides("the padded vocabulary of", config.padded_vocab_size);
-}
-
 }  // namespace
 
 GPTModel::GPTModel(const TransformerConfig& config, const ChunkSpec& chunk, const parallel::Mesh& mesh,
                    const at::Device& device)
     : config_(config), chunk_(chunk), mesh_(mesh), parameters_(config.params_dtype, device) {
   check(config);
-  check_divides(config, mesh.tensor().size());
+  check_shared_by(config, mesh.tensor().size());
   if (chunk.pre_process) embedding_.emplace(config, mesh, parameters_);
   layers_.reserve(static_cast<std::size_t>(chunk.num_layers));
   for (std::int64_t i = 0; i < chunk.num_layers; ++i) {

@@ -60,4 +60,15 @@ void check(const TransformerConfig& config) {
   }
 }
 
+void check_shared_by(const TransformerConfig& config, int ranks) {
+  const auto divides = [ranks](const char* name, std::int64_t value) {
+    if (value % ranks == 0) return;
+    throw_user_error("tensor_model_parallel_size {} does not divide {} {}", ranks, name, value);
+  };
+  divides("num_attention_heads", config.num_attention_heads);
+  divides("num_query_groups", config.num_query_groups);
+  divides("ffn_hidden_size", config.ffn_hidden_size);
+  divides("the padded vocabulary of", config.padded_vocab_size);
+}
+
 }  // namespace primus::model

@@ -24,31 +24,13 @@ std::int64_t query_groups_from(const Arguments& arguments, std::int64_t heads) {
   return *groups;
 }
 
-std::int64_t kv_channels_from(const Arguments& arguments, std::int64_t hidden, std::int64_t heads) {
-  if (const auto given = arguments.get<"kv_channels">()) return *given;
-  if (heads < 1 || hidden % heads != 0) {
-    throw UserError(arguments.where<"num_attention_heads">(),
-                    fmt::format("num_attention_heads ({}) must divide hidden_size ({}), or set kv_channels",
-                                heads, hidden));
-  }
-  return hidden / heads;
-}
-
-/// Megatron's default: 4h, or with a gate about two thirds of it in multiples of 64.
-std::int64_t ffn_size_from(const Arguments& arguments, std::int64_t hidden) {
-  if (const auto given = arguments.get<"ffn_hidden_size">()) return *given;
-  if (!arguments.get<"swiglu">()) return 4 * hidden;
-  return static_cast<std::int64_t>(4.0 * static_cast<double>(hidden) * 2.0 / 3.0 / 64.0) * 64;
-}
-
 kernels::Activation activation_from(const Arguments& arguments) {
   if (arguments.get<"swiglu">()) return kernels::Activation::swiglu;
   if (arguments.get<"quick_geglu">()) return kernels::Activation::quick_geglu;
   if (arguments.get<"squared_relu">()) return kernels::Activation::squared_relu;
   if (arguments.get<"openai_gelu">()) return kernels::Activation::gelu_tanh;
-  // Megatron's fused bias-gelu is the tanh form; without a bias there is nothing to fuse.
-  const bool fused = arguments.get<"bias_gelu_fusion">() && arguments.get<"add_bias_linear">();
-  return fused ? kernels::Activation::gelu_tanh : kernels::Activation::gelu;
+  // Megatron's fused bias-gelu is the tanh form.
+  return arguments.get<"bias_gelu_fusion">() ? kernels::Activation::gelu_tanh : kernels::Activation::gelu;
 }
 
 PositionEmbedding position_embedding_from(const Arguments& arguments) {
@@ -79,13 +61,6 @@ kernels::RopeConfig rope_from(const Arguments& arguments, std::int64_t kv_channe
   }
   rope.interleaved = arguments.get<"rotary_interleaved">();
   return rope;
-}
-
-/// `norm_epsilon` is honoured; when both are set, Megatron's `layernorm_epsilon` wins.
-double epsilon_from(const Arguments& arguments) {
-  const double layernorm = arguments.get<"layernorm_epsilon">();
-  constexpr double megatron_default = 1e-5;
-  return layernorm != megatron_default ? layernorm : arguments.get<"norm_epsilon">();
 }
 
 /// Megatron's fusions are switched one by one; Primus' own kernels also need `enable_primus_turbo`.
@@ -145,8 +120,8 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.hidden_size = arguments.get<"hidden_size">();
   config.num_attention_heads = arguments.get<"num_attention_heads">();
   config.num_query_groups = query_groups_from(arguments, config.num_attention_heads);
-  config.kv_channels = kv_channels_from(arguments, config.hidden_size, config.num_attention_heads);
-  config.ffn_hidden_size = ffn_size_from(arguments, config.hidden_size);
+  config.kv_channels = arguments.get<"kv_channels">().value();
+  config.ffn_hidden_size = arguments.get<"ffn_hidden_size">().value();
   config.vocab_size = vocab_size;
   config.padded_vocab_size =
       config::padded_vocabulary_size(vocab_size, arguments.get<"make_vocab_size_divisible_by">(),
@@ -157,12 +132,12 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.rope = rope_from(arguments, config.kv_channels);
   config.normalization =
       arguments.get<"normalization">() == "RMSNorm" ? Normalization::rms_norm : Normalization::layer_norm;
-  config.layernorm_epsilon = epsilon_from(arguments);
+  config.layernorm_epsilon = arguments.get<"layernorm_epsilon">();
   config.layernorm_zero_centered_gamma =
       arguments.get<"layernorm_zero_centered_gamma">() || arguments.get<"apply_layernorm_1p">();
   config.activation = activation_from(arguments);
   config.add_bias_linear = arguments.get<"add_bias_linear">();
-  config.add_qkv_bias = arguments.get<"add_qkv_bias">() || config.add_bias_linear;
+  config.add_qkv_bias = arguments.get<"add_qkv_bias">();
   config.qk_layernorm = arguments.get<"qk_layernorm">();
   config.untie_embeddings_and_output_weights = arguments.get<"untie_embeddings_and_output_weights">();
   config.attn_logit_softcapping = arguments.get<"attn_logit_softcapping">().value_or(0.0);

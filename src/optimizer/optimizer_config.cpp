@@ -74,10 +74,7 @@ SchedulerConfig scheduler_config_from(const Arguments& arguments, std::int64_t g
   config.max_lr = arguments.get<"lr">();
   config.min_lr = arguments.get<"min_lr">();
   config.decoupled_lr = arguments.get<"decoupled_lr">();
-  if (!config.decoupled_lr && arguments.get<"decoupled_min_lr">()) {
-    throw UserError(arguments.where<"decoupled_min_lr">(), "'decoupled_min_lr' needs 'decoupled_lr'");
-  }
-  config.decoupled_min_lr = arguments.get<"decoupled_min_lr">();
+  if (config.decoupled_lr) config.decoupled_min_lr = arguments.get<"decoupled_min_lr">();
   config.lr_decay_style = parse_decay_style(arguments.get<"lr_decay_style">());
   config.wsd_decay_style = parse_wsd_decay_style(arguments.get<"lr_wsd_decay_style">());
   set_lengths(config, arguments, global_batch_size, train_iters);

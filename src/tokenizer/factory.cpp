@@ -21,6 +21,7 @@ using Made = std::unique_ptr<Tokenizer>;
 struct Type {
   const char* name;
   Made (*make)(const Options&);
+  bool needs_model = true;
 };
 
 fs::path hugging_face_cache() {
@@ -44,7 +45,6 @@ fs::path find_cached_model(const std::string& name) {
 }
 
 fs::path find_model(const Options& options) {
-  if (options.model.empty()) throw_user_error("tokenizer_type {} needs a tokenizer_model", options.type);
   if (fs::exists(options.model)) return options.model;
   const bool may_be_model_name = std::ranges::count(options.model, '/') == 1 && options.model.front() != '/';
   if (may_be_model_name) {
@@ -86,8 +86,6 @@ Made make_sentencepiece(const Options& options) {
 }
 
 Made make_gpt2(const Options& options) {
-  if (options.vocab_file.empty() || options.merge_file.empty())
-    throw UserError("GPT2BPETokenizer needs vocab_file and merge_file");
   return load_gpt2(options.vocab_file, options.merge_file);
 }
 
@@ -98,7 +96,6 @@ Made make_tiktoken(const Options& options) {
 }
 
 Made make_null(const Options& options) {
-  if (!options.vocab_size) throw UserError("NullTokenizer needs a vocab_size");
   return std::make_unique<NullTokenizer>(*options.vocab_size);
 }
 
@@ -116,13 +113,21 @@ constexpr Type types[] = {
     {"MixtralTokenizer", make_huggingface},
     {"Lfm2Tokenizer", make_huggingface},
     {"KimiK2Tokenizer", make_huggingface},
-    {"GPT2BPETokenizer", make_gpt2},
+    {"GPT2BPETokenizer", make_gpt2, false},
     {"SentencePieceTokenizer", make_sentencepiece},
     {"GPTSentencePieceTokenizer", make_sentencepiece},
     {"TikTokenizer", make_tiktoken},
-    {"NullTokenizer", make_null},
-    {"ByteLevelTokenizer", make_byte_level},
+    {"NullTokenizer", make_null, false},
+    {"ByteLevelTokenizer", make_byte_level, false},
 };
+
+const Type& type_of(const Options& options) {
+  for (const Type& type : types) {
+    if (options.type == type.name) return type;
+  }
+  throw_user_error("tokenizer_type \"{}\" is not known; known are {}", options.type,
+                   fmt::join(tokenizer_types(), ", "));
+}
 
 }  // namespace
 
@@ -134,12 +139,18 @@ std::vector<std::string> tokenizer_types() {
 
 fs::path find_tokenizer_model(const TokenizerOptions& options) { return find_model(options); }
 
+void check(const TokenizerOptions& options) {
+  const Type& type = type_of(options);
+  if (type.needs_model && options.model.empty())
+    throw_user_error("tokenizer_type {} needs a tokenizer_model", options.type);
+  if (type.make == make_gpt2 && (options.vocab_file.empty() || options.merge_file.empty()))
+    throw UserError("GPT2BPETokenizer needs vocab_file and merge_file");
+  if (type.make == make_null && !options.vocab_size) throw UserError("NullTokenizer needs a vocab_size");
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
-  for (const Type& type : types) {
-    if (options.type == type.name) return type.make(options);
-  }
-  throw_user_error("tokenizer_type \"{}\" is not known; known are {}", options.type,
-                   fmt::join(tokenizer_types(), ", "));
+  check(options);
+  return type_of(options).make(options);
 }
 
 TokenId require_eod(const Tokenizer& tokenizer, std::string_view purpose) {

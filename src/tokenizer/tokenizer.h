@@ -67,6 +67,9 @@ std::vector<std::string> tokenizer_types();
 /// Throws UserError when there is none.
 std::filesystem::path find_tokenizer_model(const TokenizerOptions& options);
 
+/// Throws UserError for an unknown type or a missing argument; looks at no file.
+void check(const TokenizerOptions& options);
+
 /// Makes the tokenizer that Primus and Megatron make of these arguments. Throws UserError for an unknown
 /// type, a missing argument, and missing, damaged or unsupported files.
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options);

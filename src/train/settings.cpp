@@ -1,8 +1,13 @@
 #include "train/settings.h"
 
-#include "config/arguments.h"
+#include "config/derive.h"
 #include "core/error.h"
 #include "core/signals.h"
+#include "model/transformer_config.h"
+#include "optimizer/data_parallel_arguments.h"
+#include "optimizer/optimizer_config.h"
+#include "parallel/layout_arguments.h"
+#include "tokenizer/tokenizer_arguments.h"
 
 namespace primus::train {
 
@@ -78,7 +83,7 @@ ResumeSettings resume_settings_from(const config::Arguments& arguments) {
   settings.finetune = arguments.get<"finetune">();
   settings.no_load_optim = arguments.get<"no_load_optim">();
   settings.exit_on_missing_checkpoint = arguments.get<"exit_on_missing_checkpoint">();
-  if (settings.save_interval && *settings.save_interval <= 0) {
+  if (settings.save && settings.save_interval.value_or(1) < 1) {
     throw UserError(arguments.where<"save_interval">(), "save_interval must be at least 1");
   }
   return settings;
@@ -95,6 +100,25 @@ StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t
   settings.disable_last_saving = arguments.get<"disable_last_saving">();
   settings.exit_signal = signal_named(arguments.get<"exit_signal">());
   return settings;
+}
+
+void check_settings(const config::Arguments& arguments, int world_size) {
+  const parallel::LayoutSizes sizes = parallel::layout_sizes_from(arguments, world_size);
+  parallel::join_options_from(arguments, "");
+  const LoopSettings loop = loop_settings_from(arguments);
+  const MicrobatchCalculator batch(loop.batch, sizes.data());
+  const std::int64_t train_iters =
+      loop.train_iters ? *loop.train_iters : batch.iterations_for(*loop.train_samples);
+  resume_settings_from(arguments);
+  stop_settings_from(arguments, train_iters);
+  tokenizer::check(tokenizer::tokenizer_options_from(arguments));
+  const std::int64_t vocabulary = config::null_tokenizer_size(arguments).value_or(1);
+  model::check_shared_by(model::transformer_config_from(arguments, vocabulary), sizes.tensor);
+  optimizer::data_parallel_config_from(arguments);
+  optimizer::buffer_options_from(arguments, sizes.data(), /*elements=*/1);
+  optimizer::optimizer_config_from(arguments);
+  const optimizer::OptimizerParamScheduler scheduler(
+      optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters));
 }
 
 }  // namespace primus::train

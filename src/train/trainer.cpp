@@ -31,21 +31,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// What the experiment asks for and this engine does not have is refused before anything is made.
-LoopSettings checked_settings(const config::Arguments& arguments, const parallel::LayoutSizes& sizes) {
-  config::throw_if_any(arguments.unsupported());
-  const auto refuse = [](const Where& where, const char* name, int size) {
-    if (size == 1) return;
-    throw UserError(where, fmt::format("{} is {}: this axis cannot be trained with yet; use "
-                                       "tensor_model_parallel_size and data parallelism",
-                                       name, size));
-  };
-  refuse(arguments.where<"context_parallel_size">(), "context_parallel_size", sizes.context);
-  refuse(arguments.where<"pipeline_model_parallel_size">(), "pipeline_model_parallel_size", sizes.pipeline);
-  refuse(arguments.where<"expert_model_parallel_size">(), "expert_model_parallel_size", sizes.expert);
-  return loop_settings_from(arguments);
-}
-
 std::int64_t iterations_of(const LoopSettings& settings, const MicrobatchCalculator& batch) {
   return settings.train_iters ? *settings.train_iters : batch.iterations_for(*settings.train_samples);
 }
@@ -146,7 +131,7 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       mesh(mesh_in),
       logger(logger_in),
       directory{experiment_in.root_directory},
-      settings(checked_settings(arguments, mesh.sizes())),
+      settings(loop_settings_from(arguments)),
       resume(resume_settings_from(arguments)),
       batch(settings.batch, mesh.data().size()),
       train_iters(iterations_of(settings, batch)),
@@ -168,7 +153,6 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
                 optimizer::optimizer_shard(data_parallel_config, mesh)),
       scheduler(optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters)),
       trained{model, optimizer, scheduler, mesh} {
-  for (const std::string& line : arguments.without_effect()) say(line);
   if (mesh.communicator()) resume.restarted_run_began = mesh.communicator()->world().restarted_run_began;
   const auto plan = plan_load(resume, directory.checkpoints());
   Loaded loaded;
@@ -182,6 +166,9 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
     data_parallel.wait_for_weights();
     if (!plan->weights_only) last_saved = state.iteration;
   } else {
+    if (!resume.load.empty())
+      say(fmt::format("load: {} holds no checkpoint: the run starts from random weights", resume.load),
+          LogLevel::warning);
     model.initialize();
     optimizer.reload_main_weights();
   }
@@ -257,7 +244,9 @@ void Trainer::State::open_run_directory() {
   make_directories(directory.root);
   logger.open_files(directory.logs(experiment.module, mesh.world().rank()));
   if (mesh.world().rank() == 0) {
-    write_file_atomically(directory.resolved_config(), config::to_yaml(config::resolved_tree(experiment)));
+    write_file_atomically(
+        directory.resolved_config(),
+        config::to_yaml(config::resolved_tree(experiment)) + config::derived_comment(arguments));
   }
   const observe::TrainingLogOptions options{
       .log_interval = settings.log_interval,

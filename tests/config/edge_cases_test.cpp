@@ -166,7 +166,7 @@ TEST(EdgeCases, PresetsLoadAsInTheOriginal) {
 
 TEST(EdgeCases, OverridesParseAsInTheOriginal) {
   check_cases("overrides.json", 9, [](const EdgeCase& edge_case) {
-    const Overrides overrides = parse_tokens(edge_case.fields["tokens"]);
+    const Overrides overrides = parse_tokens(edge_case.fields["tokens"], "pre_trainer");
     EXPECT_EQ(overrides.warnings.size(), edge_case.fields.value("printed", json::array()).size());
     return as_json(overrides.values);
   });
@@ -183,7 +183,7 @@ TEST(EdgeCases, CommandLineOverridesMergeAsInTheOriginal) {
     Value tree = merge_experiment(edge_case.request(expected["args"]["config"])).tree;
     Value& module = *tree.map()->find("modules")->map()->find(expected["module"]["name"].get<std::string>());
     for (const char* key : {"name", "framework", "config", "trainer_class"}) module.map()->erase(key);
-    deep_merge(module, parse_tokens(expected["override_tokens"]).values);
+    deep_merge(module, parse_tokens(expected["override_tokens"], "pre_trainer").values);
     EXPECT_THAT(differences(expected["module"]["params"], as_json(module)), IsEmpty());
   }
   EXPECT_EQ(with_value, 18u);

@@ -91,7 +91,20 @@ TEST(Resolve, SaysWhatIsWrongWithAFileInOneSentence) {
        "the one that "
        "is meant"},
       {"work_group: ''\nuser_name: ''\nexp_name: ''\nworkspace: ''\n" + std::string(module),
-       "exp.yaml: 'workspace', 'work_group', 'user_name' and 'exp_name' are all empty"},
+       "exp.yaml:1: 'work_group' is empty, and is part of the run's folder"},
+      {"work_group: a\nuser_name: b\nexp_name: ..\nworkspace: w\n" + std::string(module),
+       "exp.yaml:3: 'exp_name' must name a folder: '..' would put the run's files outside of its own"},
+      {"work_group: /tmp\nuser_name: b\nexp_name: c\nworkspace: w\n" + std::string(module),
+       "exp.yaml:1: 'work_group' must name a folder"},
+      {"work_group: a\nuser_name: ./.\nexp_name: c\nworkspace: w\n" + std::string(module),
+       "exp.yaml:2: 'user_name' must name a folder"},
+      {"work_group: a\nuser_name: b\nexp_name: c/../../..\nworkspace: w\n" + std::string(module),
+       "exp.yaml:3: 'exp_name' must name a folder"},
+      {"work_group: a\nuser_name: b\nexp_name: c\nworkspace: ''\n" + std::string(module),
+       "exp.yaml:4: 'workspace' is empty"},
+      {fmt::format("{}modules:\n  pre_trainer:\n    framework: megatron\n    lr: 1\n    overrides:\n      lr: 2\n",
+                   names),
+       "'overrides' of 'pre_trainer' would be left out"},
       {experiment_with("    overrides:\n      lr 3.0\n      min_lr: 0.1\n"),
        "exp.yaml:12: a ':' is not expected here"},
       {experiment_with("    overrides:\n      lr: 3.0\n        min_lr: 0.1\n"),
@@ -117,6 +130,26 @@ TEST(Resolve, WarnsOfUnknownKeysWhenTheyAreAllowed) {
   ResolveRequest request = request_for_llama_tiny({"my_own_key=3"});
   request.allow_unknown_keys = true;
   EXPECT_EQ(resolve(request).warnings.size(), 1U);
+}
+
+TEST(Resolve, TakesAnEmptyNameFromTheEnvironmentForNoName) {
+  ResolveRequest request = request_for_llama_tiny();
+  request.environment = environment_of({{"PRIMUS_EXP_NAME", ""}});
+  EXPECT_THAT(refusal_of(request), HasSubstr("llama_tiny-pretrain.yaml:4: 'exp_name' is empty"));
+}
+
+TEST(Resolve, LetsTheCommandLineNameTheRunAndItsModuleInAnyOrder) {
+  const Experiment experiment = resolve(request_for_llama_tiny(
+      {"lr=1.0", "exp_name=mine", "--workspace", "/w", "modules.pre_trainer.lr=0.5", "user_name=007",
+       "modules.pre_trainer.overrides.train_iters=3", "work_group=group"}));
+  EXPECT_EQ(experiment.root_directory, "/w/group/007/mine");
+  EXPECT_EQ(experiment.arguments.get<"lr">(), 0.5);
+  EXPECT_EQ(experiment.arguments.get<"train_iters">(), 3);
+  EXPECT_EQ(resolve(request_for_llama_tiny({"modules.pre_trainer.lr=0.5", "lr=1.0"})).arguments.get<"lr">(), 1.0);
+  EXPECT_THAT(refusal_of(request_for_llama_tiny({"modules.post_trainer.lr=1"})),
+              HasSubstr("'modules.post_trainer.lr' is no key of the module that is run, 'modules.pre_trainer'"));
+  EXPECT_THAT(refusal_of(request_for_llama_tiny({"exp_name=.."})),
+              HasSubstr("command line: 'exp_name' must name a folder"));
 }
 
 #ifdef NDEBUG

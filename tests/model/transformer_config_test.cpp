@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "config/arguments.h"
+#include "config/derive.h"
 #include "core/error.h"
 #include "tests/message_of.h"
 #include "tests/model/tiny_config.h"
@@ -44,7 +44,7 @@ lr: 1.0e-4
 std::string with(const char* line) { return fmt::format("{}{}\n", llama, line); }
 
 TransformerConfig config_of(const std::string& yaml) {
-  return transformer_config_from(Arguments::from_yaml(yaml), 128256);
+  return transformer_config_from(config::derive(Arguments::from_yaml(yaml), {}).arguments, 128256);
 }
 
 TEST(TransformerConfigFrom, ReadsALlama) {

@@ -19,7 +19,8 @@ inline constexpr Argument finetuning_arguments[] = {
     {"sft_sanitize_nan_grads", boolean, "false", finetuning, "Replace gradients that are not finite by 0."},
     {"sft_tokenizer_prompt_format", text, "nemotron-h-aligned", finetuning,
      "Prompt format of the tokenizer for conversations."},
-    {"stage", text, "null", finetuning, "What a trainer does: pretrain or sft.", {.null = true}},
+    {"stage", text, "null", only("pretrain|null", finetuning.reason), "What a trainer does: pretrain or sft.",
+     {.null = true}},
     {"use_packed_attention", boolean, "false", finetuning, "Keep packed samples apart in attention."},
 };
 // clang-format on

@@ -7,7 +7,8 @@ namespace primus::config::table {
 /// Log lines and sinks.
 // clang-format off: one row is one line, or a few.
 inline constexpr Argument logging_arguments[] = {
-    {"barrier_with_L1_time", boolean, "true", not_yet, "Wait for all ranks around timers of level 1."},
+    {"barrier_with_L1_time", boolean, "true", no_effect("timers wait for no other rank"),
+     "Wait for all ranks around timers of level 1."},
     {"config_logger_dir", text, "''", not_yet, "Folder for the configurations of all Megatron objects."},
     {"file_sink_level", text, "DEBUG", implemented,
      "Least severity in log files: DEBUG, INFO, WARNING or ERROR.", {.choices = "DEBUG|INFO|WARNING|ERROR"}},
@@ -24,7 +25,7 @@ inline constexpr Argument logging_arguments[] = {
     {"log_progress", boolean, "false", not_yet, "Write progress to progress.txt beside the checkpoints."},
     {"log_throughput", boolean, "false", implemented,
      "Log TFLOP/s and tokens per second.", {.preset = "true"}},
-    {"logging_level", integer, "null", not_yet, "Level of Python's loggers in Megatron.", {.null = true}},
+    {"logging_level", integer, "null", python_only, "Level of Python's loggers in Megatron.", {.null = true}},
     {"sink_level", text, "null", implemented,
      "Least severity everywhere; wins over the levels of files and console.",
      {.null = true, .choices = "DEBUG|INFO|WARNING|ERROR"}},

@@ -39,6 +39,9 @@ struct Section {
   std::string_view name;
   std::string_view title;
   std::span<const Argument> arguments;
+  /// Under which the section's arguments count (see condition.h). Those that it names always do: they are
+  /// the section's switches.
+  std::string_view when = "";
 };
 
 /// The table of all arguments, by section. An argument is added by a row in the file of its section.
@@ -47,28 +50,38 @@ inline constexpr std::array<Section, 26> sections = {{
     {"data", "Data sets and batches", table::data_arguments},
     {"tokenizer", "Tokenizer and vocabulary", table::tokenizer_arguments},
     {"model", "Transformer", table::model_arguments},
-    {"latent_attention", "Multi-head latent attention", table::latent_attention_arguments},
-    {"mixture_of_experts", "Mixture of experts", table::mixture_of_experts_arguments},
-    {"multi_token_prediction", "Multi-token prediction", table::multi_token_prediction_arguments},
+    {"latent_attention", "Multi-head latent attention", table::latent_attention_arguments,
+     "multi_latent_attention or experimental_attention_variant"},
+    {"mixture_of_experts", "Mixture of experts", table::mixture_of_experts_arguments,
+     "num_experts"},
+    {"multi_token_prediction", "Multi-token prediction", table::multi_token_prediction_arguments,
+     "mtp_num_layers or num_nextn_predict_layers"},
     {"sparse_and_hybrid", "Hybrid, linear and sparse attention models", table::sparse_and_hybrid_arguments},
     {"optimizer", "Optimizer and learning rate", table::optimizer_arguments},
     {"precision", "Number formats", table::precision_arguments},
     {"parallelism", "Parallel sizes and collectives", table::parallelism_arguments},
-    {"pipeline_layout", "Pipeline layout", table::pipeline_layout_arguments},
-    {"zero_bubble", "Zero-bubble and Primus pipeline schedules", table::zero_bubble_arguments},
-    {"fsdp", "Fully sharded data parallelism", table::fsdp_arguments},
+    {"pipeline_layout", "Pipeline layout", table::pipeline_layout_arguments,
+     "pipeline_model_parallel_size!=1"},
+    {"zero_bubble", "Zero-bubble and Primus pipeline schedules", table::zero_bubble_arguments,
+     "patch_zero_bubble or patch_primus_pipeline"},
+    {"fsdp", "Fully sharded data parallelism", table::fsdp_arguments,
+     "use_torch_fsdp2 or use_megatron_fsdp or use_custom_fsdp"},
     {"recompute_and_memory", "Recomputation and memory", table::recompute_and_memory_arguments},
     {"kernels", "Kernel and fusion switches", table::kernels_arguments},
-    {"turbo", "Primus Turbo kernels", table::turbo_arguments},
+    {"turbo", "Primus Turbo kernels", table::turbo_arguments,
+     "enable_primus_turbo"},
     {"checkpoint", "Checkpoints", table::checkpoint_arguments},
     {"logging", "Log lines and sinks", table::logging_arguments},
     {"experiment_tracking", "TensorBoard, Weights & Biases, MLflow", table::experiment_tracking_arguments},
     {"profiling", "Profiling and memory reports", table::profiling_arguments},
     {"fault_tolerance", "Faults, reruns and stragglers", table::fault_tolerance_arguments},
-    {"finetuning", "Fine-tuning", table::finetuning_arguments},
+    {"finetuning", "Fine-tuning", table::finetuning_arguments,
+     "sft or stage=sft"},
     {"inference", "Inference inside of the trainer", table::inference_arguments},
-    {"reinforcement_learning", "Reinforcement learning", table::reinforcement_learning_arguments},
-    {"other_models", "Vision, retrieval and BERT models", table::other_models_arguments},
+    {"reinforcement_learning", "Reinforcement learning", table::reinforcement_learning_arguments,
+     "perform_rl_step"},
+    {"other_models", "Vision, retrieval and BERT models", table::other_models_arguments,
+     "vision_pretraining or retro_add_retriever"},
 }};
 
 constexpr std::size_t count_arguments() {
@@ -86,6 +99,14 @@ constexpr const Argument& argument_at(std::size_t index) {
     index -= section.arguments.size();
   }
   return sections[0].arguments[0];
+}
+
+constexpr const Section& section_at(std::size_t index) {
+  for (const Section& section : sections) {
+    if (index < section.arguments.size()) return section;
+    index -= section.arguments.size();
+  }
+  return sections[0];
 }
 
 /// The index of the argument of that name, or `argument_count` when there is none. Rows are sorted by name

@@ -14,14 +14,17 @@ inline constexpr Argument tokenizer_arguments[] = {
     {"make_vocab_size_divisible_by", integer, "128", implemented,
      "The vocabulary is padded to a multiple of this times the tensor-parallel size.",
      {.check = Check::positive}},
-    {"merge_file", text, "null", implemented, "BPE merges of a GPT-2 tokenizer.", {.null = true}},
+    {"merge_file", text, "null", implemented, "BPE merges of a GPT-2 tokenizer.",
+     {.null = true, .when = "!mock_data and tokenizer_type=GPT2BPETokenizer|null"}},
     {"padded_vocab_size", integer, "null", not_yet, "Vocabulary with padding; derived.", {.null = true}},
     {"tiktoken_num_special_tokens", integer, "1000", implemented,
-     "How many special tokens a tiktoken vocabulary has."},
+     "How many special tokens a tiktoken vocabulary has.", {.when = "tokenizer_type=TikTokenizer"}},
     {"tiktoken_pattern", text, "null", implemented,
-     "Pattern that splits text for tiktoken: v1 or v2.", {.null = true}},
+     "Pattern that splits text for tiktoken: v1 or v2.",
+     {.null = true, .when = "tokenizer_type=TikTokenizer"}},
     {"tiktoken_special_tokens", texts, "null", not_yet,
-     "Names of the special tokens of a tiktoken vocabulary.", {.null = true}},
+     "Names of the special tokens of a tiktoken vocabulary.",
+     {.null = true, .when = "tokenizer_type=TikTokenizer"}},
     {"tokenizer_hf_include_special_tokens", boolean, "true", not_yet,
      "Let a Hugging Face tokenizer add its special tokens."},
     {"tokenizer_hf_no_include_special_tokens", boolean, "false", implemented,
@@ -34,11 +37,13 @@ inline constexpr Argument tokenizer_arguments[] = {
      "File or map that describes the tokenizer.", {.null = true}},
     {"tokenizer_model", text, "null", implemented,
      "The tokenizer's file or folder: tokenizer.json, a SentencePiece model, a tiktoken vocabulary.",
-     {.null = true}},
+     {.null = true, .when = "!mock_data and tokenizer_type!=NullTokenizer|GPT2BPETokenizer|null"}},
     {"tokenizer_sentencepiece_legacy", boolean, "false", not_yet,
      "Treat special tokens as old SentencePiece wrappers did."},
     {"tokenizer_special_tokens", texts, "null", not_yet, "Additional special tokens.", {.null = true}},
-    {"tokenizer_type", text, "null", implemented,
+    {"tokenizer_type", text, "null", only("GPT2BPETokenizer|SentencePieceTokenizer|GPTSentencePieceTokenizer|HuggingFaceTokenizer|Llama2Tokenizer"
+          "|TikTokenizer|NullTokenizer|DeepSeekV4Tokenizer|Llama4Tokenizer|DeepSeekV2Tokenizer|Llama3Tokenizer"
+          "|DeepSeekV3Tokenizer|MixtralTokenizer|Lfm2Tokenizer|KimiK2Tokenizer|ByteLevelTokenizer|null"),
      "Kind of tokenizer.",
      {.null = true, .choices =
           "BertWordPieceLowerCase|BertWordPieceCase|GPT2BPETokenizer|SentencePieceTokenizer"
@@ -46,14 +51,16 @@ inline constexpr Argument tokenizer_arguments[] = {
           "|MultimodalTokenizer|NullTokenizer|NullMultimodalTokenizer|SFTTokenizer"
           "|DeepSeekV4Tokenizer|Llama4Tokenizer|DeepSeekV2Tokenizer|Llama3Tokenizer"
           "|DeepSeekV3Tokenizer|MixtralTokenizer|Lfm2Tokenizer|KimiK2Tokenizer"
-          "|ByteLevelTokenizer"}},
+          "|ByteLevelTokenizer", .when = "!mock_data"}},
     {"trust_remote_code", boolean, "false", python_only,
      "Let a Hugging Face tokenizer run Python code that comes with it."},
     {"vocab_extra_ids", integer, "0", not_yet, "Additional entries at the end of the vocabulary."},
-    {"vocab_file", text, "null", implemented, "Vocabulary of a GPT-2 or BERT tokenizer.", {.null = true}},
+    {"vocab_file", text, "null", implemented, "Vocabulary of a GPT-2 or BERT tokenizer.",
+     {.null = true, .when = "!mock_data and tokenizer_type=GPT2BPETokenizer|null"}},
     {"vocab_size", integer, "null", implemented,
      "Entries of the vocabulary before padding; null: as many as the tokenizer has.",
-     {.null = true, .check = Check::positive}},
+     {.null = true, .check = Check::positive,
+      .when = "mock_data or tokenizer_type=NullTokenizer|TikTokenizer"}},
 };
 // clang-format on
 
