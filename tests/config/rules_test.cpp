@@ -72,6 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "'num_attention_heads' (1) is not divisible by 'tensor_model_parallel_size' (2)"},
         RuleCase{"QueryGroupsDivideHeads", "group_query_attention: true\nnum_query_groups: 3",
                  "'num_attention_heads' (8) is not divisible by 'num_query_groups' (3)"},
+        RuleCase{"HeadsDivideTheHiddenSize", "num_attention_heads: 7",
+                 "is not divisible by 'num_attention_heads' (7)"},
         RuleCase{"ASwitchForOneActivation", "swiglu: true\nsquared_relu: true", "exclude each other"},
         RuleCase{"InterleavedRotationOfLatentAttention",
                  "position_embedding_type: rope\nmulti_latent_attention: true\nrotary_interleaved: true",

@@ -78,8 +78,8 @@ TEST(SchedulerFromArguments, EmbeddingAndOutputMayHaveTheirOwnRange) {
   EXPECT_EQ(scheduler.decoupled_learning_rate(), 0.01);
   const OptimizerParamScheduler shared(scheduler_from("lr: 0.001\nlr_decay_style: constant"));
   EXPECT_EQ(shared.decoupled_learning_rate(), shared.learning_rate());
-  EXPECT_THAT([] { scheduler_from("lr: 0.001\ndecoupled_min_lr: 0.0001"); },
-              ThrowsMessage<UserError>(HasSubstr("needs 'decoupled_lr'")));
+  // It counts with decoupled_lr alone.
+  EXPECT_EQ(scheduler_from("lr: 0.001\ndecoupled_min_lr: 0.0001").decoupled_min_lr, std::nullopt);
 }
 
 TEST(OptimizerFromArguments, TakesTheValues) {

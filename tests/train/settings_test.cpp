@@ -55,7 +55,7 @@ TEST(Settings, ABatchRampsUpOnlyInRunsCountedInSamples) {
 TEST(Settings, WithoutSaveNothingIsSaved) {
   EXPECT_FALSE(stop_settings_from(arguments_from("save_interval: 5"), 10).save_interval);
   EXPECT_EQ(stop_settings_from(arguments_from("save: x, save_interval: 5"), 10).save_interval, 5);
-  EXPECT_THROW(resume_settings_from(arguments_from("save_interval: 0")), UserError);
+  EXPECT_THROW(resume_settings_from(arguments_from("save: x, save_interval: 0")), UserError);
 }
 
 }  // namespace
