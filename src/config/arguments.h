@@ -140,13 +140,13 @@ class Arguments {
   bool counts(std::size_t index) const;
 
   /// Arguments that count and were set to what this engine does not support: another value than those of
-  /// their row, or than their default (Megatron's or the base presets'). `train` refuses them. What belongs to
-  /// a feature that is refused itself is left out.
+  /// their row, or than their default (Megatron's or the base presets'). `train` refuses them. What belongs
+  /// to a feature that is refused itself is left out.
   std::vector<Problem> unsupported() const;
 
   /// What the experiment file or the command line sets, other than its default, and what has no effect: since
-  /// it does not count, another value follows from other arguments, or this engine has no use for it. One line
-  /// each, with the reason.
+  /// it does not count, another value follows from other arguments, or this engine has no use for it. One
+  /// line each, with the reason.
   std::vector<std::string> without_effect() const;
 
  private:

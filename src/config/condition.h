@@ -14,8 +14,8 @@ struct Term {
   bool negated = false;
 };
 
-/// A condition on arguments, as the table writes it: terms joined by " and ", or terms joined by " or ". A term
-/// is `num_experts` (is on), `!disable_wandb` (is not), `optimizer=adam|sgd` or
+/// A condition on arguments, as the table writes it: terms joined by " and ", or terms joined by " or ". A
+/// term is `num_experts` (is on), `!disable_wandb` (is not), `optimizer=adam|sgd` or
 /// `pipeline_model_parallel_size!=1`. Without terms it holds.
 struct Condition {
   std::vector<Term> terms;

@@ -134,8 +134,8 @@ Layer layer_that_set(const Arguments& a) {
   return a.value(Name.view()).as_set().origin.layer;
 }
 
-/// Two names of one argument: what the stronger layer sets is the value of both, also where it sets the default;
-/// at a tie the first name wins. The value keeps the origin of the one that won.
+/// Two names of one argument: what the stronger layer sets is the value of both, also where it sets the
+/// default; at a tie the first name wins. The value keeps the origin of the one that won.
 template <ArgumentName First, ArgumentName Second>
 void unite(Arguments& a, std::vector<std::string>& notes) {
   const bool second = layer_that_set<Second>(a) > layer_that_set<First>(a);
@@ -144,8 +144,8 @@ void unite(Arguments& a, std::vector<std::string>& notes) {
   Value value = a.value(winner);
   const Value other = a.value(loser);
   if (other.origin.layer >= Layer::experiment && !same_content(value, other)) {
-    notes.push_back(fmt::format("{}: '{}' ({}) wins over '{}' ({}, {})", to_string(value.origin.where()), winner,
-                                value.as_written(), loser, other.as_written(),
+    notes.push_back(fmt::format("{}: '{}' ({}) wins over '{}' ({}, {})", to_string(value.origin.where()),
+                                winner, value.as_written(), loser, other.as_written(),
                                 to_string(other.origin.where())));
   }
   remember_replaced(value, other);

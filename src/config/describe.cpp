@@ -149,7 +149,8 @@ std::string parameters_markdown() {
       "`language_model.yaml`), and Megatron's own\nwhere these say nothing.\n\n"
       "*implemented*: works. *no effect*: accepted, changes nothing here, for the reason given. "
       "*unsupported*: `train` "
-      "refuses\nany value but the default. An argument that *counts with* others has no effect without them, and "
+      "refuses\nany value but the default. An argument that *counts with* others has no effect without them, "
+      "and "
       "is then never\nrefused.\n\n";
   for (const Section& section : sections) {
     out += fmt::format("- [{}](#{}): {} arguments\n", section.title, section.name, section.arguments.size());
@@ -159,9 +160,8 @@ std::string parameters_markdown() {
         "\n<a id=\"{}\"></a>\n## {}\n\n{}| argument | type | default | meaning | status "
         "|\n|---|---|---|---|---|\n",
         section.name, section.title,
-        section.when.empty()
-            ? ""
-            : fmt::format("Counts with {}.\n\n", to_string(Condition::parse(section.when))));
+        section.when.empty() ? ""
+                             : fmt::format("Counts with {}.\n\n", to_string(Condition::parse(section.when))));
     for (const Argument& argument : section.arguments) {
       const std::string with = counts_with(argument.details.when, argument);
       const std::string status = status_text(argument) + (with.empty() ? "" : "; counts with " + with);

@@ -73,9 +73,9 @@ std::string folder_name_of(const Value& tree, std::string_view key, const std::s
       path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end() ||
       std::all_of(path.begin(), path.end(), [](const fs::path& part) { return part == "." || part.empty(); });
   if (leaves) {
-    throw UserError(required_key(tree, key, file).origin.where(),
-                    fmt::format("'{}' must name a folder: '{}' would put the run's files outside of its own",
-                                key, name));
+    throw UserError(
+        required_key(tree, key, file).origin.where(),
+        fmt::format("'{}' must name a folder: '{}' would put the run's files outside of its own", key, name));
   }
   return name;
 }

@@ -71,8 +71,8 @@ Experiment resolve(const ResolveRequest& request);
 Experiment resolve(const ResolveRequest& request, std::vector<Problem>& problems);
 
 /// The document with each argument as it was set, in the type that its row gives (`1e-2` is a number, not
-/// text). What follows from others is left to be derived again, so that loading it as an experiment file gives
-/// the same run.
+/// text). What follows from others is left to be derived again, so that loading it as an experiment file
+/// gives the same run.
 Value resolved_tree(const Experiment& experiment);
 
 /// The derived arguments that are other than what was set, as a comment to put under the YAML of such a tree.

@@ -41,10 +41,10 @@ class ExpertRules : RuleSubject {
     require<"moe_latent_size">(a.get<"moe_latent_size">().value_or(1) > 0,
                                "'moe_latent_size' must be greater than 0");
     const LayerPattern pattern = a.get<"moe_layer_freq">();
-    require<"moe_layer_freq">(pattern.layers.empty() ||
-                                  static_cast<std::int64_t>(pattern.layers.size()) == a.get<"num_layers">(),
-                              fmt::format("'moe_layer_freq' lists {} layers, and the model has {}",
-                                          pattern.layers.size(), a.get<"num_layers">()));
+    require<"moe_layer_freq">(
+        pattern.layers.empty() || static_cast<std::int64_t>(pattern.layers.size()) == a.get<"num_layers">(),
+        fmt::format("'moe_layer_freq' lists {} layers, and the model has {}", pattern.layers.size(),
+                    a.get<"num_layers">()));
   }
 
   void routing() {

@@ -79,12 +79,12 @@ struct TransformerConfig {
 /// Throws UserError that names the argument when numbers do not fit together.
 void check(const TransformerConfig& config);
 
-/// Attention's groups and the MLP's columns are given to tensor-parallel ranks whole: throws UserError that names
-/// the argument when `ranks` cannot share them.
+/// Attention's groups and the MLP's columns are given to tensor-parallel ranks whole: throws UserError that
+/// names the argument when `ranks` cannot share them.
 void check_shared_by(const TransformerConfig& config, int ranks);
 
-/// The model that derived arguments describe. `vocab_size` is the tokenizer's. Throws UserError, with the place
-/// in the user's file, when arguments contradict each other.
+/// The model that derived arguments describe. `vocab_size` is the tokenizer's. Throws UserError, with the
+/// place in the user's file, when arguments contradict each other.
 TransformerConfig transformer_config_from(const config::Arguments& arguments, std::int64_t vocab_size);
 
 /// The reverse for models of the Llama family (rope, RMSNorm, swiglu): arguments with their values in YAML

@@ -85,9 +85,7 @@ Made make_sentencepiece(const Options& options) {
   return std::make_unique<SentencePieceTokenizer>(file, SentencePieceOptions{});
 }
 
-Made make_gpt2(const Options& options) {
-  return load_gpt2(options.vocab_file, options.merge_file);
-}
+Made make_gpt2(const Options& options) { return load_gpt2(options.vocab_file, options.merge_file); }
 
 Made make_tiktoken(const Options& options) {
   constexpr std::int64_t default_vocab_size = 131072;
@@ -95,9 +93,7 @@ Made make_tiktoken(const Options& options) {
                        options.vocab_size.value_or(default_vocab_size), options.tiktoken_num_special_tokens);
 }
 
-Made make_null(const Options& options) {
-  return std::make_unique<NullTokenizer>(*options.vocab_size);
-}
+Made make_null(const Options& options) { return std::make_unique<NullTokenizer>(*options.vocab_size); }
 
 Made make_byte_level(const Options&) { return std::make_unique<ByteLevelTokenizer>(); }
 

@@ -50,7 +50,8 @@ std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::file
   if (!location) return std::nullopt;
   const char* why = settings.auto_continue_train ? "auto_continue_train" : "restarted";
   LoadPlan plan = plan_of(*location, fmt::format("continues from {} [{}]", location->path.string(), why));
-  if (!settings.load.empty()) plan.messages.push_back(fmt::format("load ({}) is left aside [{}]", settings.load, why));
+  if (!settings.load.empty())
+    plan.messages.push_back(fmt::format("load ({}) is left aside [{}]", settings.load, why));
   if (settings.finetune) plan.messages.push_back(fmt::format("finetune is set to false [{}]", why));
   if (settings.no_load_optim) plan.messages.push_back(fmt::format("no_load_optim is set to false [{}]", why));
   if (location->release) take_weights_only(plan, is_a_release);

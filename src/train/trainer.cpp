@@ -244,9 +244,8 @@ void Trainer::State::open_run_directory() {
   make_directories(directory.root);
   logger.open_files(directory.logs(experiment.module, mesh.world().rank()));
   if (mesh.world().rank() == 0) {
-    write_file_atomically(
-        directory.resolved_config(),
-        config::to_yaml(config::resolved_tree(experiment)) + config::derived_comment(arguments));
+    write_file_atomically(directory.resolved_config(), config::to_yaml(config::resolved_tree(experiment)) +
+                                                           config::derived_comment(arguments));
   }
   const observe::TrainingLogOptions options{
       .log_interval = settings.log_interval,

@@ -37,7 +37,9 @@ std::vector<std::string> notes_on(const std::string& line) {
   return derive(prepare(arguments_with(line), context), context).notes;
 }
 
-double epsilon_of(const Arguments& arguments) { return derive(arguments, {}).arguments.get<"layernorm_epsilon">(); }
+double epsilon_of(const Arguments& arguments) {
+  return derive(arguments, {}).arguments.get<"layernorm_epsilon">();
+}
 
 TEST(ArgumentConditions, NameArgumentsAndTheirValues) {
   std::vector<std::string_view> conditions;
@@ -86,25 +88,29 @@ TEST(ArgumentSupport, IsSaidOfEachValue) {
   EXPECT_THAT(refused("optimizer: sgd"), IsEmpty());
   EXPECT_THAT(refused("optimizer: muon"),
               ElementsAre("'optimizer: muon' is not supported (not yet): take adam or sgd"));
-  for (const char* line : {"pipeline_model_parallel_size: 2", "context_parallel_size: 2",
-                           "expert_model_parallel_size: 2", "position_embedding_type: relative",
-                           "tokenizer_type: BertWordPieceCase", "dataloader_type: external", "model_type: mamba"})
+  for (const char* line :
+       {"pipeline_model_parallel_size: 2", "context_parallel_size: 2", "expert_model_parallel_size: 2",
+        "position_embedding_type: relative", "tokenizer_type: BertWordPieceCase", "dataloader_type: external",
+        "model_type: mamba"})
     EXPECT_THAT(refused(line), ElementsAre(HasSubstr("is not supported"))) << line;
 }
 
 TEST(ArgumentSupport, IsNotAskedForWhatIsOff) {
   for (const char* line :
-       {"wandb_project: mine", "tensorboard_dir: /t", "moe_token_dispatcher_type: alltoall", "moe_router_topk: 0",
-        "moe_router_dtype: none", "moe_grouped_gemm: null", "fp8_recipe: mxfp8", "use_pytorch_profiler: true",
-        "kv_lora_rank: 512", "muon_momentum: 0.5", "use_turbo_deepep: true", "rl_default_top_k: 3",
-        "mask_prob: 0.2", "overlap_p2p_comm: false", "main_grads_dtype: bf16", "enable_one_logger: false"})
+       {"wandb_project: mine", "tensorboard_dir: /t", "moe_token_dispatcher_type: alltoall",
+        "moe_router_topk: 0", "moe_router_dtype: none", "moe_grouped_gemm: null", "fp8_recipe: mxfp8",
+        "use_pytorch_profiler: true", "kv_lora_rank: 512", "muon_momentum: 0.5", "use_turbo_deepep: true",
+        "rl_default_top_k: 3", "mask_prob: 0.2", "overlap_p2p_comm: false", "main_grads_dtype: bf16",
+        "enable_one_logger: false"})
     EXPECT_THAT(refused(line), IsEmpty()) << line;
-  EXPECT_THAT(refused("disable_wandb: false\nwandb_entity: me"), ElementsAre(HasSubstr("'disable_wandb: false'")));
+  EXPECT_THAT(refused("disable_wandb: false\nwandb_entity: me"),
+              ElementsAre(HasSubstr("'disable_wandb: false'")));
 }
 
 TEST(ArgumentSupport, OfAFeatureIsRefusedOnceNotForAllThatBelongsToIt) {
-  EXPECT_THAT(refused("num_experts: 8\nmoe_router_topk: 4\nmoe_grouped_gemm: true\nfp8: hybrid\nfp8_recipe: mxfp8"),
-              ElementsAre(HasSubstr("'num_experts: 8'"), HasSubstr("'fp8: hybrid'")));
+  EXPECT_THAT(
+      refused("num_experts: 8\nmoe_router_topk: 4\nmoe_grouped_gemm: true\nfp8: hybrid\nfp8_recipe: mxfp8"),
+      ElementsAre(HasSubstr("'num_experts: 8'"), HasSubstr("'fp8: hybrid'")));
 }
 
 TEST(ArgumentSupport, DoesNotExcuseAValueOfAnotherType) {
@@ -121,8 +127,9 @@ TEST(WithoutEffect, IsSaidOnceOfWhatIsSetAndDoesNotCount) {
                           "'disable_wandb: false'"));
   EXPECT_THAT(notes_on("tokenizer_type: HuggingFaceTokenizer\nvocab_size: 1000"),
               ElementsAre(AllOf(HasSubstr("'vocab_size: 1000' has no effect"), HasSubstr("NullTokenizer"))));
-  EXPECT_THAT(notes_on("mock_data: true\ndata_path: a b"),
-              ElementsAre(AllOf(HasSubstr("'data_path: a b' has no effect"), HasSubstr("'mock_data: false'"))));
+  EXPECT_THAT(
+      notes_on("mock_data: true\ndata_path: a b"),
+      ElementsAre(AllOf(HasSubstr("'data_path: a b' has no effect"), HasSubstr("'mock_data: false'"))));
   EXPECT_THAT(notes_on("save_interval: 5"), ElementsAre(HasSubstr("it counts only with 'save'")));
   EXPECT_THAT(notes_on("moe_router_topk: 0"), ElementsAre(HasSubstr("it counts only with 'num_experts'")));
   EXPECT_THAT(notes_on("attention_backend: flash"), ElementsAre(HasSubstr("it selects GPU kernels")));
@@ -134,12 +141,14 @@ TEST(WithoutEffect, IsSaidOfAPathThatIsTheRunsOwn) {
                                 HasSubstr("/runs/mine/checkpoints"))));
   EXPECT_THAT(notes_on("disable_tensorboard: false\ntensorboard_dir: /t"),
               ElementsAre(HasSubstr("/runs/mine/tensorboard")));
-  EXPECT_THAT(notes_on("disable_wandb: false\nwandb_save_dir: /w"), ElementsAre(HasSubstr("/runs/mine/wandb")));
+  EXPECT_THAT(notes_on("disable_wandb: false\nwandb_save_dir: /w"),
+              ElementsAre(HasSubstr("/runs/mine/wandb")));
 }
 
 TEST(WithoutEffect, IsSaidOfWhatAnotherArgumentImplies) {
   EXPECT_THAT(notes_on("add_bias_linear: true"), IsEmpty());
-  EXPECT_THAT(notes_on("virtual_pipeline_model_parallel_size: 2"), ElementsAre(HasSubstr("it counts only with")));
+  EXPECT_THAT(notes_on("virtual_pipeline_model_parallel_size: 2"),
+              ElementsAre(HasSubstr("it counts only with")));
 }
 
 Value set_by(Layer layer, double number) {
@@ -160,8 +169,10 @@ TEST(TwoNamesOfOneArgument, WhoSetAValueDecidesNotWhatItIs) {
 
 TEST(TwoNamesOfOneArgument, AreSaidWhenBothAreSetAndDiffer) {
   EXPECT_THAT(notes_on("norm_epsilon: 1.0e-3"), IsEmpty());
-  EXPECT_THAT(notes_on("norm_epsilon: 1.0e-3\nlayernorm_epsilon: 1.0e-5"),
-              ElementsAre("arguments:10: 'layernorm_epsilon' (1.0e-5) wins over 'norm_epsilon' (1.0e-3, arguments:9)"));
+  EXPECT_THAT(
+      notes_on("norm_epsilon: 1.0e-3\nlayernorm_epsilon: 1.0e-5"),
+      ElementsAre(
+          "arguments:10: 'layernorm_epsilon' (1.0e-5) wins over 'norm_epsilon' (1.0e-3, arguments:9)"));
 }
 
 TEST(TwoNamesOfOneArgument, AFormerSwitchOfAWeakerLayerLoses) {

@@ -179,8 +179,8 @@ TEST_F(Derivation, OfEveryExampleIsMegatrons) {
 
 TEST_F(Derivation, AcceptsAndRefusesOverridesAsMegatronDoes) {
   const InSourceTree inside;
-  // Where we differ on purpose (docs: decisions): numbers without a dot are numbers, keys of a feature that is
-  // off are not refused, and unknown keys and values outside of the choices are errors.
+  // Where we differ on purpose (docs: decisions): numbers without a dot are numbers, keys of a feature that
+  // is off are not refused, and unknown keys and values outside of the choices are errors.
   const std::set<std::string> accepted_here = {"lr_text_from_cli", "moe_sync_free_without_turbo"};
   const std::set<std::string> refused_here = {"bad_attention_backend", "unknown_key", "moe_layer_freq_bad"};
   const std::vector<json> rules = read_lines("argument_rules.jsonl");

@@ -20,7 +20,8 @@ using primus::config::testing::source_directory;
 
 std::vector<fs::path> shipped_experiments() {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(source_directory() / "examples/megatron/configs")) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(source_directory() / "examples/megatron/configs")) {
     if (entry.path().extension() == ".yaml") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -57,8 +58,8 @@ void expect_the_same_run(const ResolveRequest& request, const fs::path& target) 
   const ValidationReport report = validate(request, std::nullopt);
   const Experiment experiment = resolve(request);
   // Nine examples break a rule; the others are written as their run would write them.
-  const ResolveRequest again = written_again(
-      experiment, report.derived ? report.derived->arguments : experiment.arguments, target);
+  const ResolveRequest again =
+      written_again(experiment, report.derived ? report.derived->arguments : experiment.arguments, target);
   const ValidationReport second = validate(again, std::nullopt);
   EXPECT_EQ(messages(second), messages(report));
   EXPECT_EQ(second.world_size, report.world_size);

@@ -102,8 +102,9 @@ TEST(Resolve, SaysWhatIsWrongWithAFileInOneSentence) {
        "exp.yaml:3: 'exp_name' must name a folder"},
       {"work_group: a\nuser_name: b\nexp_name: c\nworkspace: ''\n" + std::string(module),
        "exp.yaml:4: 'workspace' is empty"},
-      {fmt::format("{}modules:\n  pre_trainer:\n    framework: megatron\n    lr: 1\n    overrides:\n      lr: 2\n",
-                   names),
+      {fmt::format(
+           "{}modules:\n  pre_trainer:\n    framework: megatron\n    lr: 1\n    overrides:\n      lr: 2\n",
+           names),
        "'overrides' of 'pre_trainer' would be left out"},
       {experiment_with("    overrides:\n      lr 3.0\n      min_lr: 0.1\n"),
        "exp.yaml:12: a ':' is not expected here"},
@@ -145,9 +146,11 @@ TEST(Resolve, LetsTheCommandLineNameTheRunAndItsModuleInAnyOrder) {
   EXPECT_EQ(experiment.root_directory, "/w/group/007/mine");
   EXPECT_EQ(experiment.arguments.get<"lr">(), 0.5);
   EXPECT_EQ(experiment.arguments.get<"train_iters">(), 3);
-  EXPECT_EQ(resolve(request_for_llama_tiny({"modules.pre_trainer.lr=0.5", "lr=1.0"})).arguments.get<"lr">(), 1.0);
-  EXPECT_THAT(refusal_of(request_for_llama_tiny({"modules.post_trainer.lr=1"})),
-              HasSubstr("'modules.post_trainer.lr' is no key of the module that is run, 'modules.pre_trainer'"));
+  EXPECT_EQ(resolve(request_for_llama_tiny({"modules.pre_trainer.lr=0.5", "lr=1.0"})).arguments.get<"lr">(),
+            1.0);
+  EXPECT_THAT(
+      refusal_of(request_for_llama_tiny({"modules.post_trainer.lr=1"})),
+      HasSubstr("'modules.post_trainer.lr' is no key of the module that is run, 'modules.pre_trainer'"));
   EXPECT_THAT(refusal_of(request_for_llama_tiny({"exp_name=.."})),
               HasSubstr("command line: 'exp_name' must name a folder"));
 }

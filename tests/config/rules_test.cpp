@@ -183,9 +183,10 @@ TEST(Rules, AreKeptByTheBasesOfTheseTests) {
 
 TEST(Rules, HoldForWhatCountsAlone) {
   for (const char* of_a_feature_that_is_off :
-       {"moe_ffn_hidden_size: 16", "moe_latent_size: -1", "fp8_param_gather: true", "fp16_lm_cross_entropy: true",
-        "cp_comm_type: a2a+p2p", "num_virtual_stages_per_pipeline_rank: 2", "decoder_first_pipeline_num_layers: 3",
-        "turbo_sync_free_moe_stage: 3", "data_parallel_replicate_degree: 2", "recompute_layer_ids: [9]"})
+       {"moe_ffn_hidden_size: 16", "moe_latent_size: -1", "fp8_param_gather: true",
+        "fp16_lm_cross_entropy: true", "cp_comm_type: a2a+p2p", "num_virtual_stages_per_pipeline_rank: 2",
+        "decoder_first_pipeline_num_layers: 3", "turbo_sync_free_moe_stage: 3",
+        "data_parallel_replicate_degree: 2", "recompute_layer_ids: [9]"})
     EXPECT_THAT(broken_by(fmt::format("{}{}\n", dense, of_a_feature_that_is_off)), IsEmpty());
 }
 
@@ -211,9 +212,9 @@ TEST(Rules, DoNotCountToNumbersThatNoMachineReaches) {
 }
 
 TEST(Rules, ComeAllAtOnce) {
-  const std::vector<std::string> problems = broken_by(
-      std::string(dense) +
-      "recompute_granularity: selective\nfp16: true\nrecompute_layer_ids: [9]\nsave: here\n");
+  const std::vector<std::string> problems =
+      broken_by(std::string(dense) +
+                "recompute_granularity: selective\nfp16: true\nrecompute_layer_ids: [9]\nsave: here\n");
   EXPECT_THAT(problems,
               ::testing::UnorderedElementsAre(HasSubstr("arguments:13: 'fp16' and 'bf16'"),
                                               HasSubstr("arguments:14: 'recompute_layer_ids' needs"),
