@@ -12,7 +12,7 @@ constexpr std::size_t most_layers = 100'000;
 constexpr int deepest = 50;
 
 /// An integer or a list of integers, while an expression is evaluated.
-struct Term {
+struct PatternTerm {
   bool is_list = false;
   std::int64_t number = 0;
   std::vector<std::int64_t> items;
@@ -24,13 +24,13 @@ class ExpressionParser {
  public:
   explicit ExpressionParser(std::string_view text) : scanner_(text) {}
 
-  std::optional<Term> parse() {
+  std::optional<PatternTerm> parse() {
     auto term = sum(0);
     return scanner_.at_end() ? term : std::nullopt;
   }
 
  private:
-  std::optional<Term> sum(int depth) {
+  std::optional<PatternTerm> sum(int depth) {
     auto left = product(depth);
     while (left && scanner_.take('+')) {
       const auto right = product(depth);
@@ -45,7 +45,7 @@ class ExpressionParser {
     return left;
   }
 
-  std::optional<Term> product(int depth) {
+  std::optional<PatternTerm> product(int depth) {
     auto left = atom(depth);
     while (left && scanner_.take('*')) {
       const auto right = atom(depth);
@@ -55,13 +55,13 @@ class ExpressionParser {
     return left;
   }
 
-  static std::optional<Term> multiply(const Term& left, const Term& right) {
-    Term result;
+  static std::optional<PatternTerm> multiply(const PatternTerm& left, const PatternTerm& right) {
+    PatternTerm result;
     if (!left.is_list && !right.is_list) {
       if (__builtin_mul_overflow(left.number, right.number, &result.number)) return std::nullopt;
       return result;
     }
-    const Term& list = left.is_list ? left : right;
+    const PatternTerm& list = left.is_list ? left : right;
     const std::int64_t times = left.is_list ? right.number : left.number;
     result.is_list = true;
     if (times > 0 && !list.items.empty() &&
@@ -74,14 +74,14 @@ class ExpressionParser {
     return result;
   }
 
-  std::optional<Term> atom(int depth) {
+  std::optional<PatternTerm> atom(int depth) {
     if (depth > deepest) return std::nullopt;
     if (scanner_.take('(')) {
       auto inner = sum(depth + 1);
       return scanner_.take(')') ? inner : std::nullopt;
     }
     if (scanner_.take('[')) return list(depth);
-    Term term;
+    PatternTerm term;
     const std::string_view rest = scanner_.rest();
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), term.number);
     if (error != std::errc()) return std::nullopt;
@@ -89,8 +89,8 @@ class ExpressionParser {
     return term;
   }
 
-  std::optional<Term> list(int depth) {
-    Term term;
+  std::optional<PatternTerm> list(int depth) {
+    PatternTerm term;
     term.is_list = true;
     while (!scanner_.take(']')) {
       if (!term.items.empty() && !scanner_.take(',')) return std::nullopt;
