@@ -41,6 +41,7 @@ void read_sentencepiece_model(std::string_view bytes);
 void read_launcher_environment(std::string_view bytes);
 // checkpoint.cpp
 void read_safetensors(std::string_view bytes);
+void read_checkpoint(std::string_view bytes);
 void read_huggingface_model(std::string_view bytes);
 
 }  // namespace primus::fuzz

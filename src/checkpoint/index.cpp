@@ -8,6 +8,7 @@
 #include "checkpoint/safetensors.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json.h"
 
 namespace primus::checkpoint {
 
@@ -30,13 +31,28 @@ json piece_to_json(const StoredPiece& piece) {
           {"checksums", piece.checksums}};
 }
 
-StoredPiece piece_from_json(const json& value) {
-  return {.shard = value.at("shard"),
+/// Numbers of an index; errors name the file.
+struct NumberReader {
+  const std::filesystem::path& path;
+
+  template <typename T>
+  T number(const json& value) const {
+    return whole_number<T>(value, fmt::format("{}: damaged: a number in it", path.string()));
+  }
+  std::vector<std::int64_t> numbers(const json& list) const {
+    std::vector<std::int64_t> result;
+    for (const json& value : list) result.push_back(number<std::int64_t>(value));
+    return result;
+  }
+};
+
+StoredPiece piece_from_json(const NumberReader& read, const json& value) {
+  return {.shard = read.number<int>(value.at("shard")),
           .key = value.at("key"),
-          .offset = value.at("offset"),
-          .extent = value.at("extent"),
-          .flat_begin = value.at("range").at(0),
-          .flat_end = value.at("range").at(1),
+          .offset = read.numbers(value.at("offset")),
+          .extent = read.numbers(value.at("extent")),
+          .flat_begin = read.number<std::int64_t>(value.at("range").at(0)),
+          .flat_end = read.number<std::int64_t>(value.at("range").at(1)),
           .checksums = value.at("checksums")};
 }
 
@@ -70,18 +86,22 @@ Index parse_index(const std::string& text, const std::filesystem::path& path) {
   if (!document.is_object() || !document.contains("format") || document["format"] != format_name)
     throw_user_error("{}: damaged, or not the index of a checkpoint of this program", path.string());
   Index index;
+  const NumberReader read{path};
   try {
-    if (const int version = document.at("version"); version > format_version || version < 1) {
+    if (const int version = read.number<int>(document.at("version"));
+        version > format_version || version < 1) {
       throw_user_error(
           "{}: the checkpoint has format {}, and this program reads formats up to {}: use a newer version of "
           "this program",
           path.string(), version, format_version);
     }
-    for (const json& shard : document.at("shards")) index.shards[shard.at("shard")] = shard.at("bytes");
+    for (const json& shard : document.at("shards"))
+      index.shards[read.number<int>(shard.at("shard"))] = read.number<std::uint64_t>(shard.at("bytes"));
     for (const auto& [name, value] : document.at("tensors").items()) {
-      StoredTensor tensor{
-          .dtype = parse_safetensors_dtype(value.at("dtype")), .shape = value.at("shape"), .pieces = {}};
-      for (const json& piece : value.at("pieces")) tensor.pieces.push_back(piece_from_json(piece));
+      StoredTensor tensor{.dtype = parse_safetensors_dtype(value.at("dtype")),
+                          .shape = read.numbers(value.at("shape")),
+                          .pieces = {}};
+      for (const json& piece : value.at("pieces")) tensor.pieces.push_back(piece_from_json(read, piece));
       index.tensors[name] = std::move(tensor);
     }
   } catch (const json::exception&) {

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/json.h"
 
 namespace primus::checkpoint {
 
@@ -55,7 +56,7 @@ Checkpoint::Checkpoint(fs::path directory) : directory_(std::move(directory)) {
                      index_file);
   }
   index_ = parse_index(read_file(directory_ / index_file), directory_ / index_file);
-  common_ = json::parse(read_file(directory_ / common_file), nullptr, /*allow_exceptions=*/false);
+  common_ = read_json(directory_ / common_file);
   if (!common_.is_object())
     throw_user_error("{}: damaged: not a JSON object", (directory_ / common_file).string());
   check_shards();

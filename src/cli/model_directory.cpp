@@ -52,9 +52,12 @@ ModelDirectory open_checkpoint(const fs::path& directory) {
   model.tensors = [opened](const std::string& name) { return opened->tensor(name); };
   model.special_tokens = common.value("special_tokens", nlohmann::json());
   model.generation_config = common.value("generation_config", nlohmann::json());
-  model.iteration = common.value("iteration", std::int64_t{0});
+  const std::string source = (directory / checkpoint::common_file).string();
+  if (common.contains("iteration"))
+    model.iteration = whole_number<std::int64_t>(common["iteration"], source + ": 'iteration'");
   if (common.contains("tokenizer")) {
-    model.tokenizer = tokenizer::tokenizer_options_from_json(common["tokenizer"]);
+    model.tokenizer =
+        blame({source}, [&] { return tokenizer::tokenizer_options_from_json(common["tokenizer"]); });
   }
   const auto embedding = opened->index().tensors.find("embedding.word_embeddings.weight");
   if (embedding != opened->index().tensors.end()) model.config.params_dtype = embedding->second.dtype;

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/error.h"
+#include "core/json.h"
 #include "model/transformer_config.h"
 
 namespace primus::model {
@@ -79,8 +79,13 @@ struct Reader {
   }
   template <typename T>
   void field(const char* name, T& value) {
+    constexpr bool is_number = std::is_integral_v<T> && !std::is_same_v<T, bool>;
     try {
-      at(name).get_to(value);
+      if constexpr (is_number) {
+        value = whole_number<T>(at(name), fmt::format("{}: '{}'", source, name));
+      } else {
+        at(name).get_to(value);
+      }
     } catch (const Json::exception&) {
       throw_user_error("{}: '{}' has a value of the wrong type: {}", source, name, at(name).dump());
     }

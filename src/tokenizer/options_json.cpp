@@ -1,7 +1,8 @@
 #include "tokenizer/options_json.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+
+#include "core/json.h"
 
 namespace primus::tokenizer {
 
@@ -29,16 +30,21 @@ nlohmann::json to_json(const TokenizerOptions& options) {
 }
 
 TokenizerOptions tokenizer_options_from_json(const nlohmann::json& json) {
+  const auto number = [&](const char* key) { return whole_number<std::int64_t>(json[key], key); };
   TokenizerOptions options;
-  options.type = json.value("tokenizer_type", options.type);
-  options.model = json.value("tokenizer_model", options.model);
-  options.vocab_file = json.value("vocab_file", options.vocab_file);
-  options.merge_file = json.value("merge_file", options.merge_file);
-  if (json.contains("vocab_size")) options.vocab_size = json["vocab_size"].get<std::int64_t>();
-  options.tiktoken_pattern = json.value("tiktoken_pattern", options.tiktoken_pattern);
-  options.tiktoken_num_special_tokens =
-      json.value("tiktoken_num_special_tokens", options.tiktoken_num_special_tokens);
-  options.include_special_tokens = json.value("include_special_tokens", options.include_special_tokens);
+  try {
+    options.type = json.value("tokenizer_type", options.type);
+    options.model = json.value("tokenizer_model", options.model);
+    options.vocab_file = json.value("vocab_file", options.vocab_file);
+    options.merge_file = json.value("merge_file", options.merge_file);
+    if (json.contains("vocab_size")) options.vocab_size = number("vocab_size");
+    options.tiktoken_pattern = json.value("tiktoken_pattern", options.tiktoken_pattern);
+    if (json.contains("tiktoken_num_special_tokens"))
+      options.tiktoken_num_special_tokens = number("tiktoken_num_special_tokens");
+    options.include_special_tokens = json.value("include_special_tokens", options.include_special_tokens);
+  } catch (const nlohmann::json::exception& error) {
+    throw_user_error("the description of the tokenizer is damaged: {}", describe(error));
+  }
   return options;
 }
 

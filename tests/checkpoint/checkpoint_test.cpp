@@ -350,7 +350,16 @@ TEST(Checkpoint, MissingOrCutFilesAreNamed) {
   refuses("index.json: damaged", [](const fs::path& d) {
     std::ofstream(d / index_file) << R"({"format":"primus-checkpoint","version":1,"shards":[{}]})";
   });
-  refuses("common.json", [](const fs::path& d) { fs::resize_file(d / common_file, 3); });
+  for (const char* shard : {"1e300", "0.5", "4294967296"}) {
+    refuses("index.json: damaged: a number in it must be a whole number",
+            [&](const fs::path& d) {
+              std::ofstream(d / index_file)
+                  << R"({"format":"primus-checkpoint","version":1,"shards":[{"bytes":1,"shard":)" << shard
+                  << "}]}";
+            });
+  }
+  refuses("common.json:2: this JSON ends before it is complete",
+          [](const fs::path& d) { fs::resize_file(d / common_file, 3); });
   refuses("not a checkpoint", [](const fs::path& d) { fs::remove(d / index_file); });
 }
 

@@ -313,6 +313,10 @@ TEST(TransformerConfig, NamesTheKeyThatIsMissingOrWrongInJson) {
     return primus::testing::message_of([&] { transformer_config_from_json(text, "model.json"); });
   };
   EXPECT_EQ(message_of("{}"), "model.json: 'num_layers' is missing");
+  for (const char* number : {"2.5", "1e300", "true", "18446744073709551615"}) {
+    EXPECT_EQ(message_of(fmt::format(R"({{"num_layers": {}}})", number)),
+              "model.json: 'num_layers' must be a whole number, at most 9223372036854775807");
+  }
   EXPECT_EQ(message_of("[1"), "model.json: this is not a JSON object");
   std::string text = to_json(tiny_llama());
   text.replace(text.find("\"RMSNorm\""), 9, "\"BatchNorm\"");

@@ -150,6 +150,13 @@ def huggingface_models():
         write("huggingface_model", name, sections(files))
 
 
+def checkpoints():
+    """Ours, of each format: the files that tests/cli keeps."""
+    for folder in sorted((CORPUS.parents[1] / "tests/cli/fixtures").glob("format_*")):
+        saved = folder / "iter_0000004"
+        write("checkpoint", folder.name, sections({name: (saved / name).read_bytes() for name in ("index.json", "common.json")}))
+
+
 def launchers():
     torchrun = {"RANK": 3, "WORLD_SIZE": 8, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": 29500, "PRIMUS_RESTART_COUNT": 1, "PRIMUS_RUN_BEGAN": 1700000000}
@@ -172,4 +179,5 @@ if __name__ == "__main__":
     tokenizers()
     sentencepiece_models()
     huggingface_models()
+    checkpoints()
     launchers()

@@ -44,9 +44,9 @@ TEST(DamagedFiles, ALargeIdTakesNoMoreMemoryThanASmallOne) {
 TEST(DamagedFiles, DeepNestingIsRefusedWhereverItStands) {
   const primus::testing::TemporaryDirectory directory;
   const auto file = directory / "tokenizer.json";
-  std::string normalizer = "null";
-  for (int i = 0; i < 20000; ++i) normalizer = R"({"type": "Sequence", "normalizers": [)" + normalizer;
-  write_file_atomically(file, "{\"normalizer\": " + normalizer);
+  std::string content = R"({"normalizer": )";
+  for (int i = 0; i < 20000; ++i) content += R"({"type": "Sequence", "normalizers": [)";
+  write_file_atomically(file, content);
   EXPECT_THAT([&] { read("HuggingFaceTokenizer", directory.path()); },
               ThrowsMessage<UserError>(file.string() + ": this JSON is nested too deeply"));
 }

@@ -113,8 +113,8 @@ TEST(HuggingFaceFiles, StagesThatAreNotSupportedAreNamed) {
 TEST(HuggingFaceFiles, DamagedVocabulariesAreNamed) {
   const std::pair<Json, const char*> vocabularies[] = {
       {{{"a", 0}, {"b", 0}, {"ab", 1}}, "given to two tokens"},
-      {{{"a", -1}}, "at most 2147483647"},
-      {{{"a", 5000000000}}, "at most 2147483647"},
+      {{{"a", -1}}, "out of range"},
+      {{{"a", 5000000000}}, "must be a whole number, at most 2147483647"},
       {{{"a", "0"}}, "must be a whole number"},
       {{{"a", 0}, {"b", 1}}, "which is not in the vocabulary"},
       {Json::array({"a"}), "must be an object"}};
