@@ -224,7 +224,7 @@ class Validate(ProgramTest):
         for words, message in ((["pipeline_model_parallel_size=2"], "is not supported (not yet): take 1"),
                                (["window_size=[1,2,3]"], "takes two numbers"),
                                (["train_iters=null"], "no length"),
-                               (["mock_data=false", "data_path=null"], "no data"),
+                               (["mock_data=false", "tokenizer_type=NullTokenizer"], "no data"),
                                (["seed=-1"], "seed must lie between"),
                                (["attention_dropout=1.0"], "below 1"),
                                (["kv_channels=7"], "rotary_percent"),
