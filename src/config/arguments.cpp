@@ -37,8 +37,11 @@ bool same_after_conversion(const Argument& argument, const Value& a, const Value
       *x);
 }
 
-/// Whether a value is the default: Megatron's or the base presets'.
+/// Whether a value is the default: Megatron's or the base presets'. 0 of what there is none of by default is
+/// none.
 bool is_default(const Argument& argument, const Value& value) {
+  const bool counted = argument.type == Type::integer && argument.default_value == "null";
+  if (counted && value.integer() && *value.integer() == 0) return true;
   return same_after_conversion(argument, value, default_value(argument)) ||
          same_after_conversion(argument, value, preset_value(argument));
 }

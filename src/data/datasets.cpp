@@ -80,20 +80,6 @@ class SplitBuilder {
   Fraction fraction_;
 };
 
-void check_config(const DataConfig& config) {
-  const bool per_split =
-      !config.train_data_path.empty() || !config.valid_data_path.empty() || !config.test_data_path.empty();
-  const int given = int{config.mock_data} + int{!config.data_path.empty()} + int{per_split};
-  if (given > 1) throw UserError("give only one of mock_data, data_path, and train/valid/test_data_path");
-  if (given == 0)
-    throw UserError("no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
-  if (per_split && !config.split.empty())
-    throw UserError(config.split_where,
-                    "'split' divides 'data_path'; it cannot stand beside the paths of each split");
-  if (config.seed < 0 || config.seed > std::numeric_limits<std::uint32_t>::max())
-    throw_user_error("seed must lie between 0 and 2^32 - 1, not {}", config.seed);
-}
-
 /// How the argument was read, where a path with blanks may have been meant.
 std::string note_on_blanks(const DataPaths& paths, const config::Blend& blend) {
   const auto has_blank = [](const std::string& item) { return item.find(' ') != std::string::npos; };
@@ -159,6 +145,20 @@ std::unique_ptr<Dataset> build_separate(const DataConfig& config, Split split, c
 
 }  // namespace
 
+void check(const DataConfig& config) {
+  const bool per_split =
+      !config.train_data_path.empty() || !config.valid_data_path.empty() || !config.test_data_path.empty();
+  const int given = int{config.mock_data} + int{!config.data_path.empty()} + int{per_split};
+  if (given > 1) throw UserError("give only one of mock_data, data_path, and train/valid/test_data_path");
+  if (given == 0)
+    throw UserError("no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
+  if (per_split && !config.split.empty())
+    throw UserError(config.split_where,
+                    "'split' divides 'data_path'; it cannot stand beside the paths of each split");
+  if (config.seed < 0 || config.seed > std::numeric_limits<std::uint32_t>::max())
+    throw_user_error("seed must lie between 0 and 2^32 - 1, not {}", config.seed);
+}
+
 SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std::int64_t eval_interval,
                        std::int64_t eval_iters, std::int64_t global_batch_size) {
   const std::int64_t evaluations = eval_interval > 0 ? train_iters / eval_interval + 1 : 1;
@@ -166,7 +166,7 @@ SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std
 }
 
 Datasets build_datasets(const DataConfig& config, const SplitSizes& sizes) {
-  check_config(config);
+  check(config);
   if (config.mock_data || !config.data_path.empty()) {
     auto [train, valid, test] = build_from_one(config, {sizes.train, sizes.valid, sizes.test});
     return {std::move(train), std::move(valid), std::move(test)};

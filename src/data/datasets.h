@@ -59,6 +59,9 @@ struct Datasets {
 SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std::int64_t eval_interval,
                        std::int64_t eval_iters, std::int64_t global_batch_size);
 
+/// Throws UserError when a configuration names no data, more than one source of it, or an impossible seed.
+void check(const DataConfig& config);
+
 /// Builds the datasets as Megatron-Core's BlendedMegatronDatasetBuilder does. Throws UserError for missing or
 /// damaged files, contradicting arguments, and splits without enough tokens, with the place where they were
 /// asked for.

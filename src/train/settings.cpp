@@ -3,10 +3,13 @@
 #include "config/derive.h"
 #include "core/error.h"
 #include "core/signals.h"
+#include "data/data_arguments.h"
+#include "data/datasets.h"
 #include "model/transformer_config.h"
 #include "optimizer/data_parallel_arguments.h"
 #include "optimizer/optimizer_config.h"
 #include "parallel/layout_arguments.h"
+#include "tokenizer/simple_tokenizers.h"
 #include "tokenizer/tokenizer_arguments.h"
 
 namespace primus::train {
@@ -114,6 +117,7 @@ void check_settings(const config::Arguments& arguments, int world_size) {
   tokenizer::check(tokenizer::tokenizer_options_from(arguments));
   const std::int64_t vocabulary = config::null_tokenizer_size(arguments).value_or(1);
   model::check_shared_by(model::transformer_config_from(arguments, vocabulary), sizes.tensor);
+  data::check(data::data_config_from(arguments, tokenizer::NullTokenizer(vocabulary)));
   optimizer::data_parallel_config_from(arguments);
   optimizer::buffer_options_from(arguments, sizes.data(), /*elements=*/1);
   optimizer::optimizer_config_from(arguments);

@@ -70,8 +70,8 @@ LoopSettings loop_settings_from(const config::Arguments& arguments);
 ResumeSettings resume_settings_from(const config::Arguments& arguments);
 StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t train_iters);
 
-/// Makes all settings of a run from derived arguments, and nothing else: no tensor, no file, no process.
-/// Throws the UserError that training would begin with.
+/// Makes all settings of a run from derived arguments, without its model, its data or its other ranks. Throws
+/// the UserError that training would begin with.
 void check_settings(const config::Arguments& arguments, int world_size);
 
 }  // namespace primus::train

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from program import CLI, ENVIRONMENT, SOURCE, ProgramTest, run
+from program import CLI, ENVIRONMENT, SOURCE, Experiment, ProgramTest, run
 
 TINY = SOURCE / "examples/megatron/configs/CPU/llama_tiny-pretrain.yaml"
 LLAMA3 = SOURCE / "examples/megatron/configs/MI300X/llama3.1_8B-BF16-pretrain.yaml"
@@ -210,6 +210,37 @@ class Validate(ProgramTest):
         result = run("config", "validate", "--config", TINY, "fp8=hybrid")
         self.assertEqual(result.returncode, 2)
         self.assertIn("'fp8: hybrid' is not supported", result.stdout)
+
+
+    def test_accepts_what_training_accepts(self):
+        experiment = Experiment(self.folder, train_iters=1)
+        for words in (["moe_router_topk=0", "moe_router_dtype=bf16", "wandb_project=mine", "use_pytorch_profiler=true"],
+                      ["decoupled_min_lr=0.1", "save_interval=0", "num_experts=0"]):
+            self.assert_success(run("config", "validate", "--config", experiment.config, *words))
+            self.assert_success(experiment.train(*words))
+
+    def test_refuses_what_training_refuses(self):
+        experiment = Experiment(self.folder)
+        for words, message in ((["pipeline_model_parallel_size=2"], "is not supported (not yet): take 1"),
+                               (["window_size=[1,2,3]"], "takes two numbers"),
+                               (["train_iters=null"], "no length"),
+                               (["mock_data=false", "tokenizer_type=NullTokenizer"], "no data"),
+                               (["seed=-1"], "seed must lie between"),
+                               (["attention_dropout=1.0"], "below 1"),
+                               (["kv_channels=7"], "rotary_percent"),
+                               (["mock_data=false", "data_path=x", "tokenizer_type=HuggingFaceTokenizer"],
+                                "needs a tokenizer_model")):
+            with self.subTest(words):
+                validated = run("config", "validate", "--config", experiment.config, *words)
+                self.assert_refused(validated)
+                self.assertIn(message, validated.stdout + validated.stderr)
+                self.assert_refused(experiment.train(*words), message)
+
+    def test_what_has_no_effect_is_said_once(self):
+        result = Experiment(self.folder, train_iters=1, tensorboard_dir="/t", attention_backend="flash").train()
+        self.assert_success(result)
+        for name in ("tensorboard_dir", "attention_backend"):
+            self.assertEqual(result.stderr.count(f"'{name}: "), 1, result.stderr)
 
 
 class Keys(ProgramTest):

@@ -100,8 +100,8 @@ TEST(ArgumentSupport, IsNotAskedForWhatIsOff) {
        {"wandb_project: mine", "tensorboard_dir: /t", "moe_token_dispatcher_type: alltoall",
         "moe_router_topk: 0", "moe_router_dtype: none", "moe_grouped_gemm: null", "fp8_recipe: mxfp8",
         "use_pytorch_profiler: true", "kv_lora_rank: 512", "muon_momentum: 0.5", "use_turbo_deepep: true",
-        "rl_default_top_k: 3", "mask_prob: 0.2", "overlap_p2p_comm: false", "main_grads_dtype: bf16",
-        "enable_one_logger: false"})
+        "rl_default_top_k: 3", "mask_prob: 0.2", "num_experts: 0", "mtp_num_layers: 0",
+        "overlap_p2p_comm: false", "main_grads_dtype: bf16", "enable_one_logger: false"})
     EXPECT_THAT(refused(line), IsEmpty()) << line;
   EXPECT_THAT(refused("disable_wandb: false\nwandb_entity: me"),
               ElementsAre(HasSubstr("'disable_wandb: false'")));
