@@ -89,7 +89,7 @@ def find_torchrun():
     """The torchrun of the wheel that the program links, or of PATH; None without one that starts."""
     candidates = [Path(sys.executable).with_name("torchrun"), SOURCE / ".venv/bin/torchrun"]
     if os.environ.get("TORCH_DIR"):
-        candidates.append(Path(os.environ["TORCH_DIR"]).parents[3] / "bin/torchrun")
+        candidates.append(Path(os.environ["TORCH_DIR"], "../../../../bin/torchrun"))
     candidates.append(Path(shutil.which("torchrun") or "/nowhere"))
     for candidate in candidates:
         # Its Python packages may be missing: the build needs only the libraries beside it.
