@@ -5,6 +5,7 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import time
 import unittest
 
