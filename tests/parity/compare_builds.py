@@ -18,28 +18,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2]
-
-EXPERIMENT = """\
-work_group: parity
-user_name: builds
-exp_name: run
-workspace: {workspace}
-modules:
-  pre_trainer:
-    framework: megatron
-    config: pre_trainer.yaml
-    model: llama_tiny.yaml
-    overrides:
-{overrides}
-"""
+# The shared code of the script tests names one program; here there are two.
+os.environ.setdefault("PRIMUS_CLI", "")
+os.environ.setdefault("PRIMUS_SOURCE_DIR", str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from program import ENVIRONMENT, Experiment  # noqa: E402
 
 COMMON = {
     "num_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "num_query_groups": 2, "ffn_hidden_size": 96,
     "seq_length": 48, "max_position_embeddings": 48, "mock_data": True, "vocab_size": 250,
     "make_vocab_size_divisible_by": 16, "micro_batch_size": 2, "global_batch_size": 8, "train_iters": 5,
     "lr": 0.01, "lr_warmup_iters": 1, "lr_decay_iters": 5, "eval_interval": 3, "eval_iters": 1, "log_interval": 1,
-    "num_workers": 0, "dataloader_type": "single", "save_interval": 3, "auto_continue_train": False,
+    "num_workers": 0, "dataloader_type": "single", "save": "checkpoints", "save_interval": 3, "finetune": False,
+    "auto_continue_train": False,
 }
 
 MODELS = {
@@ -71,21 +62,17 @@ LAYOUTS = {
 
 def train(program, folder, ranks, overrides):
     """The values of every line of metrics.jsonl that do not depend on the clock, of a run and its continuation."""
-    config = folder / "exp.yaml"
-    lines = "\n".join(f"      {key}: {json.dumps(value)}" for key, value in overrides.items())
-    config.write_text(EXPERIMENT.format(workspace=folder / "out", overrides=lines))
-    train_words = ["train", "pretrain", "--config", str(config)]
+    experiment = Experiment(folder, **overrides)
+    train_words = ["train", "pretrain", "--config", str(experiment.config)]
     words = train_words if ranks == 1 else ["direct", "--nproc_per_node", str(ranks), "--", *train_words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for more in ([], ["train_iters=7", "auto_continue_train=true", "finetune=false"]):
-        result = subprocess.run([program, *words, *more], capture_output=True, text=True, env=environment, cwd=folder,
+    for more in ([], ["train_iters=7", "auto_continue_train=true"]):
+        result = subprocess.run([program, *words, *more], capture_output=True, text=True, env=ENVIRONMENT, cwd=folder,
                                 check=False, timeout=300)
         if result.returncode != 0:
             return f"exit code {result.returncode}: {result.stderr[-600:]}"
-    [metrics] = (folder / "out").rglob("metrics.jsonl")
     kept = ("iteration", "lm_loss", "grad_norm", "learning_rate", "consumed_samples", "split", "loss")
     return [{key: line[key] for key in kept if key in line}
-            for line in map(json.loads, metrics.read_text().splitlines())]
+            for line in map(json.loads, experiment.metrics_file.read_text().splitlines())]
 
 
 def compare(before, after, name, ranks, overrides):
