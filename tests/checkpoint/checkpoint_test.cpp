@@ -14,6 +14,7 @@
 #include "checkpoint/writer.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/checkpoint/small_model.h"
 #include "tests/temporary_directory.h"
 
 namespace primus::checkpoint {
@@ -29,21 +30,6 @@ using ::testing::ThrowsMessage;
 
 at::Tensor numbers(at::IntArrayRef shape, at::ScalarType dtype = at::kFloat) {
   return at::arange(c10::multiply_integers(shape)).view(shape).to(dtype);
-}
-
-TensorPiece whole(const std::string& name, const at::Tensor& data) {
-  return {.name = name,
-          .global_shape = data.sizes().vec(),
-          .offset = std::vector<std::int64_t>(data.dim(), 0),
-          .extent = data.sizes().vec(),
-          .flat_begin = 0,
-          .flat_end = data.numel(),
-          .data = data};
-}
-
-std::vector<TensorPiece> small_model(double fill = 1.0) {
-  return {whole("embedding", at::full({4, 3}, fill, at::kBFloat16)), whole("norm", at::full({3}, fill)),
-          whole("scalar", at::full({}, fill))};
 }
 
 void expect_loads(const fs::path& directory, double fill) {
@@ -472,48 +458,6 @@ TEST(Checkpoint, SavingAnIterationAgainReplacesIt) {
     save(iteration_directory(folder.path(), 5), small_model(fill), {{"a", 1}});
   expect_loads(find_checkpoint(folder.path())->path, 2);
   EXPECT_FALSE(fs::exists(temporary_directory(iteration_directory(folder.path(), 5))));
-}
-
-TEST(FindCheckpoint, FollowsTheTrackerOrTheGivenIteration) {
-  const TemporaryDirectory folder;
-  EXPECT_FALSE(find_checkpoint(folder.path()).has_value());
-  EXPECT_FALSE(find_checkpoint(folder / "not there").has_value());
-  for (const int i : {5, 20}) save(iteration_directory(folder.path(), i), small_model(i), json::object());
-  EXPECT_EQ(find_checkpoint(folder.path())->iteration, 20);
-  EXPECT_EQ(find_checkpoint(folder.path(), 5)->iteration, 5);
-  EXPECT_THAT(
-      [&] { find_checkpoint(folder.path(), 7); },
-      ThrowsMessage<UserError>(AllOf(HasSubstr("iter_0000007"), HasSubstr("iter_0000005, iter_0000020"))));
-  fs::remove(tracker_file(folder.path()));
-  EXPECT_EQ(find_checkpoint(folder.path())->iteration, 20);
-  EXPECT_THAT(find_checkpoint(folder.path())->note,
-              AllOf(HasSubstr("latest_checkpointed_iteration.txt is missing"), HasSubstr("iter_0000020")));
-  std::ofstream(tracker_file(folder.path())) << "\n";
-  EXPECT_THAT([&] { find_checkpoint(folder.path()); },
-              ThrowsMessage<UserError>(
-                  AllOf(HasSubstr("is empty"), HasSubstr("remove the file to take the newest"))));
-  std::ofstream(tracker_file(folder.path())) << "15";
-  EXPECT_THAT(
-      [&] { find_checkpoint(folder.path()); },
-      ThrowsMessage<UserError>(AllOf(HasSubstr("iter_0000015"), HasSubstr("iter_0000005, iter_0000020"))));
-  std::ofstream(tracker_file(folder.path())) << std::string(1000, '\0');
-  EXPECT_THAT([&] { find_checkpoint(folder.path()); },
-              ThrowsMessage<UserError>(HasSubstr("holds '" + std::string(40, '?') + "...'")));
-  std::ofstream(tracker_file(folder.path())) << "twenty";
-  EXPECT_THAT([&] { find_checkpoint(folder.path()); }, ThrowsMessage<UserError>(HasSubstr("holds 'twenty'")));
-  save(release_directory(folder.path()), small_model(0), json::object());
-  EXPECT_TRUE(find_checkpoint(folder.path())->release);
-  EXPECT_EQ(find_checkpoint(folder.path())->iteration, 0);
-}
-
-TEST(Prune, KeepsMultiplesOfTheInterval) {
-  const TemporaryDirectory folder;
-  for (const int i : {10, 20}) save(iteration_directory(folder.path(), i), small_model(i), json::object());
-  prune(folder.path(), 20, 0);
-  prune(folder.path(), 20, 20);
-  EXPECT_EQ(list_checkpoints(folder.path()).size(), 2);
-  prune(folder.path(), 10, 20);
-  EXPECT_EQ(list_checkpoints(folder.path()).size(), 1);
 }
 
 }  // namespace
