@@ -80,9 +80,9 @@ std::optional<tokenizer::TokenizerOptions> exported_tokenizer(const ConvertOptio
   return tokenizer::TokenizerOptions{.type = "HuggingFaceTokenizer", .model = options.tokenizer};
 }
 
-std::map<std::string, std::string> exported_tokenizer_files(const tokenizer::TokenizerOptions& tokenizer) {
+TransformersTokenizer read_tokenizer(const tokenizer::TokenizerOptions& options) {
   try {
-    return transformers_tokenizer_files(tokenizer);
+    return transformers_tokenizer(options);
   } catch (const UserError& error) {
     throw_user_error("{}; name the tokenizer with --tokenizer, or export the model --without_tokenizer",
                      error.what());
@@ -124,8 +124,9 @@ void export_model(const ConvertOptions& options) {
   checkpoint::HuggingFaceExport plan{.config = source.config, .tensors = source.tensors};
   plan.config.params_dtype = parse_dtype(options.dtype, source.config.params_dtype);
   if (const auto tokenizer = exported_tokenizer(options, source)) {
-    plan.extra_files = exported_tokenizer_files(*tokenizer);
-    plan.special_tokens = special_tokens_of(*tokenizer);
+    TransformersTokenizer exported = read_tokenizer(*tokenizer);
+    plan.extra_files = std::move(exported.files);
+    plan.special_tokens = std::move(exported.special_tokens);
     if (makes_qwen2_tokenizer(plan)) {
       source.warnings.emplace_back(
           "AutoTokenizer makes a Qwen2Tokenizer for every model of type qwen2, which may give other ids: "

@@ -1,7 +1,5 @@
 #include "cli/tokenizer_export.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/file.h"
 
 namespace primus::cli {
@@ -35,15 +33,13 @@ std::string tokenizer_config(const char* tokenizer_class, const tokenizer::Token
   return config.dump(2) + "\n";
 }
 
-}  // namespace
-
-std::map<std::string, std::string> transformers_tokenizer_files(const tokenizer::TokenizerOptions& options) {
-  const auto tokenizer = tokenizer::make_tokenizer(options);
+std::map<std::string, std::string> files_of(const tokenizer::TokenizerOptions& options,
+                                            const tokenizer::Tokenizer& tokenizer) {
   std::map<std::string, std::string> files;
   if (options.type == "GPT2BPETokenizer") {
     return {{"vocab.json", read_file(options.vocab_file)},
             {"merges.txt", read_file(options.merge_file)},
-            {"tokenizer_config.json", tokenizer_config("GPT2Tokenizer", *tokenizer)}};
+            {"tokenizer_config.json", tokenizer_config("GPT2Tokenizer", tokenizer)}};
   }
   if (options.type == "NullTokenizer" || options.type == "ByteLevelTokenizer" ||
       options.type == "TikTokenizer")
@@ -61,16 +57,22 @@ std::map<std::string, std::string> transformers_tokenizer_files(const tokenizer:
   }
   if (!files.contains("tokenizer_config.json"))
     files["tokenizer_config.json"] =
-        tokenizer_config("PreTrainedTokenizerFast", *tokenizer, !files.contains("tokenizer.json"));
+        tokenizer_config("PreTrainedTokenizerFast", tokenizer, !files.contains("tokenizer.json"));
   return files;
 }
 
-json special_tokens_of(const tokenizer::TokenizerOptions& options) {
-  const auto tokenizer = tokenizer::make_tokenizer(options);
+json special_tokens_of(const tokenizer::Tokenizer& tokenizer) {
   const auto value = [](std::optional<tokenizer::TokenId> id) { return id ? json(*id) : json(); };
-  return {{"bos_token_id", value(tokenizer->bos())},
-          {"eos_token_id", value(tokenizer->eos())},
-          {"pad_token_id", value(tokenizer->pad())}};
+  return {{"bos_token_id", value(tokenizer.bos())},
+          {"eos_token_id", value(tokenizer.eos())},
+          {"pad_token_id", value(tokenizer.pad())}};
+}
+
+}  // namespace
+
+TransformersTokenizer transformers_tokenizer(const tokenizer::TokenizerOptions& options) {
+  const auto tokenizer = tokenizer::make_tokenizer(options);
+  return {.files = files_of(options, *tokenizer), .special_tokens = special_tokens_of(*tokenizer)};
 }
 
 }  // namespace primus::cli

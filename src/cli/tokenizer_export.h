@@ -1,18 +1,22 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tokenizer/tokenizer.h"
 
 namespace primus::cli {
 
-/// The files from which Transformers makes this tokenizer, name → content. Empty for the types that it has
-/// nothing like. Throws UserError when the tokenizer's own files are missing.
-std::map<std::string, std::string> transformers_tokenizer_files(const tokenizer::TokenizerOptions& options);
+/// A tokenizer as Transformers takes it.
+struct TransformersTokenizer {
+  /// Name → content. Empty for the types that Transformers has nothing like.
+  std::map<std::string, std::string> files;
+  /// "bos_token_id", "eos_token_id" and "pad_token_id", null where the tokenizer has none.
+  nlohmann::json special_tokens;
+};
 
-/// "bos_token_id", "eos_token_id" and "pad_token_id", null where the tokenizer has none.
-nlohmann::json special_tokens_of(const tokenizer::TokenizerOptions& options);
+/// Throws UserError when the tokenizer's own files are missing or damaged.
+TransformersTokenizer transformers_tokenizer(const tokenizer::TokenizerOptions& options);
 
 }  // namespace primus::cli

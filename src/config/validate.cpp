@@ -60,9 +60,8 @@ ValidationReport validate(const ResolveRequest& request, std::optional<std::int6
 }
 
 DerivedArguments arguments_for_training(const Experiment& experiment, const RunContext& context) {
-  std::vector<Problem> problems;
   const Arguments prepared = prepare(experiment.arguments, context);
-  for (Problem& problem : prepared.unsupported()) problems.push_back(std::move(problem));
+  std::vector<Problem> problems = prepared.unsupported();
   check_rules(prepared, context, problems);
   throw_if_any(problems);
   return derive(prepared, context);
