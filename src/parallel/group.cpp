@@ -85,7 +85,7 @@ std::string Group::State::describe(Collective collective, std::int64_t bytes) co
                      fmt::join(ranks, " "));
 }
 
-/// Runs one operation under its mark and adds it to the account.
+/// Runs one operation under its mark and adds its time to the account.
 template <typename Operation>
 void Group::State::perform(Collective collective, std::int64_t bytes, const Operation& operation) {
   const Communicator::Mark mark(*communicator, describe(collective, bytes));
@@ -100,19 +100,21 @@ void Group::State::perform(Collective collective, std::int64_t bytes, const Oper
                             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
                             what.substr(0, what.find('\n'))));
   }
-  communicator->traffic().add(
-      collective, bytes, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  communicator->traffic().took(
+      collective, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
 /// On this thread, after what was started before.
 template <typename Operation>
 void Group::State::finish(Collective collective, std::int64_t bytes, const Operation& operation) {
+  communicator->traffic().asked(collective, bytes);
   queue.run([&] { perform(collective, bytes, operation); });
 }
 
 /// In the background; `whole` is the tensor that counts for the account, and tells the device.
 template <typename Operation>
 Pending Group::State::start(Collective collective, const at::Tensor& whole, Operation operation) {
+  communicator->traffic().asked(collective, size_of(whole));
   return queue.add([self = shared_from_this(), collective, bytes = size_of(whole), operation,
                     side = std::make_shared<SideStream>(whole)] {
     side->run([&] { self->perform(collective, bytes, [&] { operation(*self); }); });
@@ -162,6 +164,7 @@ void Group::State::all_gather(const at::Tensor& whole, const at::Tensor& local) 
 Pending Group::State::message(Collective collective, const at::Tensor& tensor, int peer) {
   const std::int64_t bytes = size_of(tensor);
   std::vector<at::Tensor> message = {bytes_of(tensor)};
+  communicator->traffic().asked(collective, bytes);
   const auto start = std::chrono::steady_clock::now();
   c10::intrusive_ptr<c10d::Work> work =
       collective == Collective::send ? backend().send(message, peer, 0) : backend().recv(message, peer, 0);

@@ -19,12 +19,16 @@ std::string_view to_string(Collective collective) {
   return "";
 }
 
-void Traffic::add(Collective collective, std::int64_t bytes, double seconds) {
+void Traffic::asked(Collective collective, std::int64_t bytes) {
   const std::lock_guard lock(mutex_);
   TrafficTotals& totals = totals_[static_cast<std::size_t>(collective)];
   ++totals.calls;
   totals.bytes += bytes;
-  totals.seconds += seconds;
+}
+
+void Traffic::took(Collective collective, double seconds) {
+  const std::lock_guard lock(mutex_);
+  totals_[static_cast<std::size_t>(collective)].seconds += seconds;
 }
 
 TrafficAccount Traffic::take() {

@@ -31,7 +31,8 @@ struct TrafficTotals {
   /// Size of the whole tensor of each call: of an all-reduce its tensor, of an all-gather the gathered one,
   /// of a reduce-scatter the one before scattering, of the others what this rank hands in or receives.
   std::int64_t bytes = 0;
-  /// From start to completion on this rank, waiting for the others included; overlapped time counts too.
+  /// From start to completion on this rank, waiting for the others included; overlapped time counts too, with
+  /// the interval in which the collective ends.
   double seconds = 0;
 };
 
@@ -41,7 +42,10 @@ using TrafficAccount = std::array<TrafficTotals, all_collectives.size()>;
 /// Account of this rank's communication. Safe to use from several threads.
 class Traffic {
  public:
-  void add(Collective collective, std::int64_t bytes, double seconds);
+  /// A collective that this rank asks for, at the time of asking: what an iteration asked for does not depend
+  /// on how fast the network was.
+  void asked(Collective collective, std::int64_t bytes);
+  void took(Collective collective, double seconds);
   /// Totals since the last call, which start again at zero.
   TrafficAccount take();
 

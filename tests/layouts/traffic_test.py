@@ -30,8 +30,9 @@ def expected(tensor, data, sequence_parallel=False, distributed=False):
     activation = SEQUENCE * MICRO * HIDDEN * FLOAT
     per_token_value = SEQUENCE * MICRO * FLOAT
     bytes_of = {"all_reduce": 0, "all_gather": 0, "reduce_scatter": 0}
-    # The loss over data-parallel ranks, the gradient norm over every axis, and the question whether to stop.
-    bytes_of["all_reduce"] += 2 * DOUBLE * (data > 1) + 2 * DOUBLE
+    # The loss over data-parallel ranks, the gradient norm over every axis, and the question whether to stop:
+    # the signal, the requests to save, and the minutes.
+    bytes_of["all_reduce"] += 2 * DOUBLE * (data > 1) + 3 * DOUBLE
     bytes_of["all_reduce"] += DOUBLE * (tensor > 1) + DOUBLE * (distributed and data > 1)
     if tensor > 1:
         # The softmax over the vocabulary: the maximum, then the sum and the label's logit.
