@@ -73,12 +73,11 @@ int main(int argc, char** argv) {
   const model::TransformerConfig config = config_of(options);
   model::GPTModel model(config, model::ChunkSpec::whole(config), mesh);
   model.initialize();
-  std::vector<parallel::Parameter*> parameters;
-  for (const auto& parameter : model.parameters().all()) parameters.push_back(parameter.get());
-  optimizer::ParamAndGradBuffer buffer(parameters, {.bucket_size = 0, .data_parallel_size = 1});
   const optimizer::DataParallelConfig ddp{.overlap_grad_reduce = true, .use_distributed_optimizer = true};
+  const auto buffers = optimizer::make_buffers(model.parameters(), ddp, /*bucket_size=*/0, mesh);
+  optimizer::ParamAndGradBuffer& buffer = *buffers.front();
   optimizer::DistributedDataParallel data_parallel({&buffer}, ddp, mesh);
-  optimizer::Optimizer adam({&buffer}, {}, mesh, optimizer::optimizer_shard(ddp, mesh));
+  optimizer::Optimizer adam({&buffer}, {}, mesh);
 
   const at::Tensor text = at::arange(options.tokens + 1, at::kLong).mul(7919).remainder(4093);
   const at::Tensor tokens = text.slice(0, 0, options.tokens).unsqueeze(0),
@@ -89,7 +88,7 @@ int main(int argc, char** argv) {
   for (int step = 0; step < options.steps; ++step) {
     const double start = processor_seconds();
     buffer.zero_gradients();
-    data_parallel.start_last_backward(step);
+    data_parallel.start_iteration(step, /*num_microbatches=*/1);
     const at::Tensor losses = model.forward(
         {.tokens = tokens, .labels = labels, .loss_gradient = weights, .training = true, .step = step});
     const at::Tensor mean = losses.detach().mean();

@@ -32,7 +32,7 @@ struct FusedEmbedding : torch::autograd::Function<FusedEmbedding> {
     const std::int64_t first_row = ctx->saved_data["first_row"].toInt();
     if (sink != nullptr) {
       cpu::add_rows(sink->main_grad, saved[1], gradients[0], first_row);
-      if (sink->on_accumulated) sink->on_accumulated();
+      sink->on_accumulated.notify();
       return {{}, {}, {}, {}};
     }
     const at::Tensor gradient = at::zeros(saved[0].sizes(), saved[0].options().dtype(at::kFloat));
@@ -65,7 +65,7 @@ struct Embedding : torch::autograd::Function<Embedding> {
     const auto sink = unpack_sink(ctx->saved_data["sink"]);
     if (sink != nullptr) {
       sink->main_grad.index_add_(0, rows, dy.to(sink->main_grad.scalar_type()));
-      if (sink->on_accumulated) sink->on_accumulated();
+      sink->on_accumulated.notify();
       return {{}, {}, {}, {}};
     }
     at::Tensor gradient = at::zeros(saved[0].sizes(), saved[0].options().dtype(compute_dtype(saved[0])));

@@ -23,13 +23,13 @@ at::Tensor compute_weight_gradient(const at::Tensor& dy, const at::Tensor& x,
   const bool fused = options.fused_linear && cpu::covers_product(dy, x, 2);
   if (fused && sink != nullptr && sink->main_grad.scalar_type() == at::kFloat) {
     cpu::add_weight_gradient(sink->main_grad, as_rows(dy), as_rows(x));
-    if (sink->on_accumulated) sink->on_accumulated();
+    sink->on_accumulated.notify();
     return {};
   }
   const at::Tensor dy_columns = as_rows(dy).t();
   if (sink != nullptr && sink->main_grad.scalar_type() == dy.scalar_type()) {
     sink->main_grad.addmm_(dy_columns, as_rows(x));
-    if (sink->on_accumulated) sink->on_accumulated();
+    sink->on_accumulated.notify();
     return {};
   }
   return deliver_gradient(sink, at::mm(dy_columns, as_rows(x)));

@@ -11,7 +11,7 @@ using torch::autograd::variable_list;
 at::Tensor deliver_gradient(const c10::intrusive_ptr<GradientSink>& sink, const at::Tensor& gradient) {
   if (sink == nullptr) return gradient;
   sink->main_grad.add_(gradient);
-  if (sink->on_accumulated) sink->on_accumulated();
+  sink->on_accumulated.notify();
   return {};
 }
 

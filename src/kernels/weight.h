@@ -6,6 +6,8 @@
 #include <functional>
 #include <optional>
 
+#include "core/listeners.h"
+
 namespace primus::kernels {
 
 /// Where a weight's gradient goes: straight into a buffer, as Megatron's main_grad, instead of into `.grad`.
@@ -16,8 +18,8 @@ namespace primus::kernels {
 struct GradientSink : torch::CustomClassHolder {
   /// fp32 (or the reduction's dtype), the weight's shape: a view into the contiguous gradient buffer.
   at::Tensor main_grad;
-  /// Called after each accumulation, so that a reduction can start while backward goes on. May be empty.
-  std::function<void()> on_accumulated;
+  /// Notified after each accumulation, so that a reduction can start while backward goes on.
+  Listeners on_accumulated;
   /// When set, a kernel may hand over the weight-gradient part of its backward to be run later (zero-bubble
   /// pipelines split backward in this way) instead of computing it at once.
   std::function<void(std::function<void()>)> defer;

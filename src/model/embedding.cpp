@@ -17,8 +17,8 @@ LanguageModelEmbedding::LanguageModelEmbedding(const TransformerConfig& config, 
       hidden_size_(config.hidden_size),
       kernels_(config.kernels),
       word_embeddings_("embedding.word_embeddings", {config.vocab_size, config.padded_vocab_size},
-                       config.hidden_size, {.value = config.init_method_std}, mesh, parameters,
-                       config.kernels) {
+                       config.hidden_size, {.value = config.init_method_std},
+                       !config.untie_embeddings_and_output_weights, mesh, parameters, config.kernels) {
   if (config.position_embedding == PositionEmbedding::learned_absolute) {
     position_embeddings_ = &parameters.add({.name = "embedding.position_embeddings.weight",
                                             .global_shape = {config.max_position_embeddings, hidden_size_},

@@ -45,12 +45,15 @@ void GPTModel::add_output_layer(const parallel::Mesh& mesh) {
   parallel::Parameter* weight = nullptr;
   if (tied && embedding_) {
     weight = &embedding_->word_embeddings();
+    weight->add_use();
   } else {
     weight = &parameters_.add({.name = tied ? "embedding.word_embeddings.weight" : "output_layer.weight",
                                .global_shape = {config_.padded_vocab_size, config_.hidden_size},
                                .unpadded_rows = config_.vocab_size,
-                               .shard = {.rank = mesh.tensor().rank(), .size = mesh.tensor().size()},
+                               .shards = {{.rank = mesh.tensor().rank(), .size = mesh.tensor().size()}},
                                .init = {.value = config_.init_method_std},
+                               .role = parallel::Role::output_layer,
+                               .tied_across_stages = tied,
                                .shared_copy = tied});
   }
   output_layer_.emplace(*weight, mesh, config_.final_logit_softcapping, config_.kernels);

@@ -16,7 +16,7 @@ Norm::Norm(const TransformerConfig& config, const std::string& name, std::int64_
                             .global_shape = {size},
                             .init = {.kind = Initializer::Kind::constant, .value = value},
                             .decay = false,
-                            .sequence_parallel = sees_a_part});
+                            .partial_gradient = sees_a_part});
   };
   weight_ = add("weight", zero_centered_ ? 0.0 : 1.0);
   if (config.normalization == Normalization::layer_norm) bias_ = add("bias", 0.0);

@@ -16,10 +16,9 @@ at::Tensor view_of(const at::Tensor& flat, const Bucket& bucket) {
   return flat.narrow(0, bucket.begin, bucket.end - bucket.begin);
 }
 
-/// The part of a bucket that the rank owns with the distributed optimizer.
-at::Tensor part_of(const at::Tensor& bucket, const parallel::Group& group) {
-  const std::int64_t length = bucket.numel() / group.size();
-  return bucket.narrow(0, group.rank() * length, length);
+/// `owned` as a part of a tensor that holds `bucket` alone.
+at::Tensor part_of(const at::Tensor& tensor, const Bucket& bucket, const Bucket& owned) {
+  return tensor.narrow(0, owned.begin - bucket.begin, owned.end - owned.begin);
 }
 
 }  // namespace
@@ -52,7 +51,7 @@ DistributedDataParallel::DistributedDataParallel(std::vector<ParamAndGradBuffer*
 /// order.
 void DistributedDataParallel::make_gathers() {
   for (const ParamAndGradBuffer* buffer : buffers_) {
-    if (group_of(*buffer).size() == 1) continue;
+    if (placement_of(*buffer).replicas.size() == 1) continue;
     for (int bucket = static_cast<int>(buffer->buckets().size()) - 1; bucket >= 0; --bucket) {
       gathers_.push_back({buffer, bucket});
     }
@@ -61,49 +60,43 @@ void DistributedDataParallel::make_gathers() {
   for (std::size_t i = 0; i < gathers_.size(); ++i) {
     for (const BufferSlot& slot : gathers_[i].buffer->slots()) {
       if (slot.bucket != gathers_[i].bucket) continue;
-      slot.parameter->before_use = [this, i] { gathers_[i].pending.wait(); };
+      before_use_.push_back(slot.parameter->before_use.add([this, i] { gathers_[i].pending.wait(); }));
     }
   }
 }
 
 DistributedDataParallel::~DistributedDataParallel() {
-  for (ParamAndGradBuffer* buffer : buffers_) {
-    buffer->on_bucket_ready = nullptr;
-    for (const BufferSlot& slot : buffer->slots()) slot.parameter->before_use = nullptr;
-  }
+  for (ParamAndGradBuffer* buffer : buffers_) buffer->on_bucket_ready = nullptr;
 }
 
-const parallel::Group& DistributedDataParallel::group_of(const ParamAndGradBuffer& buffer) const {
-  return parallel::replication_group(*buffer.slots().front().parameter, mesh_);
+parallel::Placement DistributedDataParallel::placement_of(const ParamAndGradBuffer& buffer) const {
+  return parallel::placement_of(buffer.slots().front().parameter->spec(), mesh_);
 }
 
-void DistributedDataParallel::start_last_backward(std::int64_t iteration) {
+void DistributedDataParallel::start_iteration(std::int64_t iteration, std::int64_t num_microbatches) {
   iteration_ = iteration;
   if (!config_.overlap_grad_reduce) return;
-  for (ParamAndGradBuffer* buffer : buffers_) buffer->start_last_backward();
+  for (ParamAndGradBuffer* buffer : buffers_) buffer->expect_gradients(num_microbatches);
 }
 
 /// Starts the reduction of one complete bucket.
 void DistributedDataParallel::reduce(std::size_t index, int number) {
   const ParamAndGradBuffer& buffer = *buffers_[index];
-  const Bucket& bucket = buffer.buckets()[number];
-  const parallel::Group& group = group_of(buffer);
+  const Bucket &bucket = buffer.buckets()[number], owned = buffer.owned_part(number);
+  const parallel::Group& group = placement_of(buffer).replicas;
   if (group.size() > 1 && config_.check_for_nan_in_grad) check_finite(buffer, bucket);
   const at::Tensor gradients = view_of(buffer.gradients(), bucket);
-  // The batch is averaged over all its ranks; a group of experts' replicas has fewer of them.
-  const int ranks = mesh_.data_context().size();
-  if (ranks > 1 && !config_.calculate_per_token_loss) gradients.div_(ranks);
+  if (config_.gradient_divisor > 1) gradients.div_(config_.gradient_divisor);
   if (group.size() == 1) return;
 
   Reduction reduction;
   const at::Tensor travelling = config_.grad_reduce_in_bf16 ? gradients.to(at::kBFloat16) : gradients;
-  const bool scatter = config_.use_distributed_optimizer;
-  const at::Tensor result = scatter ? part_of(travelling, group) : travelling;
-  reduction.pending =
-      scatter ? group.start_reduce_scatter(result, travelling) : group.start_all_reduce(travelling);
+  const at::Tensor result = part_of(travelling, bucket, owned);
+  reduction.pending = config_.use_distributed_optimizer ? group.start_reduce_scatter(result, travelling)
+                                                        : group.start_all_reduce(travelling);
   if (config_.grad_reduce_in_bf16) {
     reduction.carrier = result;
-    reduction.target = scatter ? part_of(gradients, group) : gradients;
+    reduction.target = part_of(gradients, bucket, owned);
   }
   reductions_.push_back(std::move(reduction));
 }
@@ -127,7 +120,7 @@ void DistributedDataParallel::finish_gradients() {
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     if (config_.overlap_grad_reduce) {
-      buffers_[i]->finish_backward();
+      buffers_[i]->check_complete();
       continue;
     }
     for (std::size_t bucket = 0; bucket < buffers_[i]->buckets().size(); ++bucket) {
@@ -140,23 +133,24 @@ void DistributedDataParallel::finish_gradients() {
   }
   reductions_.clear();
   wait_for_weights();
-  sum_sequence_parallel_gradients();
+  for (const ParamAndGradBuffer* buffer : buffers_) {
+    sum_partial_gradients(*buffer);
+    sum_tied_gradients(*buffer);
+  }
 }
 
-/// Parameters that every tensor-parallel rank holds while it saw only its part of the tokens or heads. They
-/// travel together: each is small.
-void DistributedDataParallel::sum_sequence_parallel_gradients() {
-  if (mesh_.tensor().size() == 1) return;
+/// They travel together: each is small.
+void DistributedDataParallel::sum_partial_gradients(const ParamAndGradBuffer& buffer) const {
+  const parallel::Group& holders = placement_of(buffer).tensor;
+  if (holders.size() == 1) return;
   std::vector<at::Tensor> gradients;
-  for (const ParamAndGradBuffer* buffer : buffers_) {
-    for (const BufferSlot& slot : buffer->slots()) {
-      if (!slot.parameter->spec().sequence_parallel) continue;
+  for (const BufferSlot& slot : buffer.slots()) {
+    if (slot.parameter->spec().partial_gradient)
       gradients.push_back(slot.parameter->weight.sink->main_grad.view(-1));
-    }
   }
   if (gradients.empty()) return;
   const at::Tensor together = at::cat(gradients);
-  mesh_.tensor().all_reduce(together);
+  holders.all_reduce(together);
   std::int64_t begin = 0;
   for (const at::Tensor& gradient : gradients) {
     gradient.copy_(together.narrow(0, begin, gradient.numel()));
@@ -164,12 +158,25 @@ void DistributedDataParallel::sum_sequence_parallel_gradients() {
   }
 }
 
+/// The tied embedding is used by the first and the last pipeline stage, whose ranks own the same part of it.
+void DistributedDataParallel::sum_tied_gradients(const ParamAndGradBuffer& buffer) const {
+  if (mesh_.embedding().size() == 1) return;
+  for (const BufferSlot& slot : buffer.slots()) {
+    if (!slot.parameter->spec().tied_across_stages) continue;
+    const Bucket owned = buffer.owned_part(slot.bucket);
+    const Bucket part = {std::max(slot.begin, owned.begin), std::min(slot.end, owned.end)};
+    if (part.begin < part.end) mesh_.embedding().all_reduce(view_of(buffer.gradients(), part));
+  }
+}
+
 void DistributedDataParallel::gather_weights() {
   const at::NoGradGuard no_grad;
   for (Gather& gather : gathers_) {
-    const parallel::Group& group = group_of(*gather.buffer);
-    const at::Tensor weights = view_of(gather.buffer->weights(), gather.buffer->buckets()[gather.bucket]);
-    gather.pending = group.start_all_gather(weights, part_of(weights, group));
+    const Bucket& bucket = gather.buffer->buckets()[gather.bucket];
+    const at::Tensor weights = view_of(gather.buffer->weights(), bucket);
+    gather.pending = placement_of(*gather.buffer)
+                         .replicas.start_all_gather(
+                             weights, part_of(weights, bucket, gather.buffer->owned_part(gather.bucket)));
   }
   if (!config_.overlap_param_gather) wait_for_weights();
 }
@@ -178,9 +185,20 @@ void DistributedDataParallel::wait_for_weights() {
   for (const Gather& gather : gathers_) gather.pending.wait();
 }
 
-OptimizerShard optimizer_shard(const DataParallelConfig& config, const parallel::Mesh& mesh) {
-  if (!config.use_distributed_optimizer) return {};
-  return {mesh.data_context().rank(), mesh.data_context().size()};
+std::vector<std::unique_ptr<ParamAndGradBuffer>> make_buffers(const parallel::ParameterSet& chunk,
+                                                              const DataParallelConfig& config,
+                                                              std::int64_t bucket_size,
+                                                              const parallel::Mesh& mesh) {
+  std::vector<std::unique_ptr<ParamAndGradBuffer>> result;
+  for (const std::vector<parallel::Parameter*>& parameters : group_for_buffers(chunk)) {
+    const parallel::Group& replicas = parallel::placement_of(parameters.front()->spec(), mesh).replicas;
+    result.push_back(std::make_unique<ParamAndGradBuffer>(
+        parameters, BufferOptions{.bucket_size = bucket_size,
+                                  .data_parallel_rank = replicas.rank(),
+                                  .data_parallel_size = replicas.size(),
+                                  .use_distributed_optimizer = config.use_distributed_optimizer}));
+  }
+  return result;
 }
 
 }  // namespace primus::optimizer

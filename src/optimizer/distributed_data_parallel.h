@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "optimizer/optimizer.h"
 #include "optimizer/param_and_grad_buffer.h"
 #include "parallel/mesh.h"
+#include "parallel/placement.h"
 
 namespace primus::optimizer {
 
@@ -22,8 +22,8 @@ struct DataParallelConfig {
   bool overlap_param_gather = false;
   /// Gradients travel as bf16 (they are summed in fp32 on arrival); otherwise as fp32.
   bool grad_reduce_in_bf16 = false;
-  /// Gradients are summed, and scaled later by the number of tokens, instead of averaged over the ranks.
-  bool calculate_per_token_loss = false;
+  /// Divides each rank's gradients before they are summed; see LossNormalization.
+  int gradient_divisor = 1;
   /// A gradient with NaN or Inf is reported with its rank and parameter before it is spread to the others.
   bool check_for_nan_in_grad = true;
 };
@@ -32,9 +32,9 @@ struct DataParallelConfig {
 /// finalize_model_grads.
 ///
 ///     DistributedDataParallel data_parallel({&buffer}, config, mesh);
-///     ... every iteration: zero the gradients, forward and backward of all micro-batches but the last ...
-///     data_parallel.start_last_backward(iteration);
-///     ... forward and backward of the last ...
+///     ... every iteration: zero the gradients ...
+///     data_parallel.start_iteration(iteration, num_microbatches);
+///     ... forward and backward of all micro-batches ...
 ///     data_parallel.finish_gradients();
 ///     optimizer.step(...);
 ///     data_parallel.gather_weights();
@@ -50,7 +50,7 @@ class DistributedDataParallel {
   DistributedDataParallel(const DistributedDataParallel&) = delete;
   DistributedDataParallel& operator=(const DistributedDataParallel&) = delete;
 
-  void start_last_backward(std::int64_t iteration);
+  void start_iteration(std::int64_t iteration, std::int64_t num_microbatches);
   /// Returns when all gradients are those of the whole batch; with the distributed optimizer only in this
   /// rank's part of each bucket. No gather of weights is then under way, so that the optimizer may read and
   /// write its part of them. Throws Error that names iteration, rank and parameter for NaN or Inf.
@@ -67,19 +67,25 @@ class DistributedDataParallel {
   void make_gathers();
   void reduce(std::size_t buffer, int bucket);
   void check_finite(const ParamAndGradBuffer& buffer, const Bucket& bucket) const;
-  void sum_sequence_parallel_gradients();
-  const parallel::Group& group_of(const ParamAndGradBuffer& buffer) const;
+  void sum_partial_gradients(const ParamAndGradBuffer& buffer) const;
+  void sum_tied_gradients(const ParamAndGradBuffer& buffer) const;
+  parallel::Placement placement_of(const ParamAndGradBuffer& buffer) const;
 
   DataParallelConfig config_;
   parallel::Mesh mesh_;
   std::vector<ParamAndGradBuffer*> buffers_;
   std::vector<Reduction> reductions_;
   std::vector<Gather> gathers_;
+  /// Of the parameters whose weights are gathered in the background.
+  std::vector<Listeners::Subscription> before_use_;
   std::int64_t iteration_ = 0;
 };
 
-/// Which part of every bucket the optimizer of this rank updates: all of it without the distributed
-/// optimizer.
-OptimizerShard optimizer_shard(const DataParallelConfig& config, const parallel::Mesh& mesh);
+/// The buffers of a model chunk: one for its dense parameters, and one for its experts if there are any, each
+/// cut for the ranks that reduce it. `bucket_size`: see BufferOptions.
+std::vector<std::unique_ptr<ParamAndGradBuffer>> make_buffers(const parallel::ParameterSet& chunk,
+                                                              const DataParallelConfig& config,
+                                                              std::int64_t bucket_size,
+                                                              const parallel::Mesh& mesh);
 
 }  // namespace primus::optimizer

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/round_up.h"
 #include "kernels/span.h"
+#include "parallel/placement.h"
 
 namespace primus::optimizer {
 
@@ -20,8 +21,8 @@ static_assert(block_size % update_granularity == 0);
 
 /// Megatron's decoupled_lr is for the word embeddings, tied or not, and the output layer; position embeddings
 /// learn at the common rate (`is_embedding_or_output_parameter`).
-bool has_decoupled_learning_rate(const std::string& name) {
-  return name == "embedding.word_embeddings.weight" || name == "output_layer.weight";
+bool has_decoupled_learning_rate(parallel::Role role) {
+  return role == parallel::Role::word_embeddings || role == parallel::Role::output_layer;
 }
 
 AdamRule adam_rule(const OptimizerConfig& config, std::int64_t step) {
@@ -92,36 +93,28 @@ struct Optimizer::Block {
 };
 
 Optimizer::Optimizer(std::vector<ParamAndGradBuffer*> buffers, const OptimizerConfig& config,
-                     const parallel::Mesh& mesh, const OptimizerShard& shard)
-    : config_(config), mesh_(mesh), sharded_(shard.count > 1), buffers_(std::move(buffers)) {
-  make_partitions(shard);
+                     const parallel::Mesh& mesh)
+    : config_(config), mesh_(mesh), buffers_(std::move(buffers)) {
+  for (ParamAndGradBuffer* buffer : buffers_) make_partitions(*buffer);
   for (std::size_t i = 0; i < partitions_.size(); ++i) make_blocks(i);
 }
 
 Optimizer::~Optimizer() = default;
 
-void Optimizer::make_partitions(const OptimizerShard& shard) {
-  for (ParamAndGradBuffer* buffer : buffers_) {
-    const at::ScalarType dtype = buffer->weights().scalar_type();
-    if (dtype != at::kFloat && dtype != at::kBFloat16)
-      throw_user_error("weights of dtype {} cannot be trained: use fp32 or bf16", c10::toString(dtype));
-    if (!buffer->weights().is_cpu()) throw Error("the optimizer updates weights in the host's memory only");
-    for (const Bucket& bucket : buffer->buckets()) {
-      const std::int64_t length = (bucket.end - bucket.begin) / shard.count;
-      if (length * shard.count != bucket.end - bucket.begin || length % update_granularity != 0)
-        throw Error("the buffer's buckets are not padded for so many optimizer shards");
-      Partition partition{.buffer = buffer,
-                          .begin = bucket.begin + shard.rank * length,
-                          .end = bucket.begin + (shard.rank + 1) * length,
-                          .remainder = {},
-                          .first = {},
-                          .second = {}};
-      const auto options = buffer->gradients().options();
-      if (partition.is_split()) partition.remainder = at::zeros({length}, options.dtype(at::kShort));
-      partition.first = at::zeros({length}, options);
-      if (config_.kind == OptimizerConfig::Kind::adam) partition.second = at::zeros({length}, options);
-      partitions_.push_back(std::move(partition));
-    }
+void Optimizer::make_partitions(ParamAndGradBuffer& buffer) {
+  const at::ScalarType dtype = buffer.weights().scalar_type();
+  if (dtype != at::kFloat && dtype != at::kBFloat16)
+    throw_user_error("weights of dtype {} cannot be trained: use fp32 or bf16", c10::toString(dtype));
+  if (!buffer.weights().is_cpu()) throw Error("the optimizer updates weights in the host's memory only");
+  for (std::size_t bucket = 0; bucket < buffer.buckets().size(); ++bucket) {
+    const auto [begin, end] = buffer.owned_part(static_cast<int>(bucket));
+    Partition partition{
+        .buffer = &buffer, .begin = begin, .end = end, .remainder = {}, .first = {}, .second = {}};
+    const auto options = buffer.gradients().options();
+    if (partition.is_split()) partition.remainder = at::zeros({end - begin}, options.dtype(at::kShort));
+    partition.first = at::zeros({end - begin}, options);
+    if (config_.kind == OptimizerConfig::Kind::adam) partition.second = at::zeros({end - begin}, options);
+    partitions_.push_back(std::move(partition));
   }
 }
 
@@ -140,9 +133,9 @@ void Optimizer::make_blocks(std::size_t index) {
                          .begin = first,
                          .end = end,
                          .padded_end = round_up(end, update_granularity),
-                         .primary = parallel::is_primary(parameter, mesh_),
+                         .primary = parallel::is_primary(parameter.spec(), mesh_),
                          .decay = parameter.spec().decay,
-                         .decoupled_learning_rate = has_decoupled_learning_rate(parameter.name())});
+                         .decoupled_learning_rate = has_decoupled_learning_rate(parameter.spec().role)});
     }
   }
 }
@@ -169,23 +162,18 @@ double Optimizer::sum_of_primary(const std::vector<double>& sums) const {
     if (!blocks_[i].primary) continue;
     (blocks_[i].slot->parameter->spec().expert ? expert : dense) += sums[i];
   }
-  return sum_over_ranks(dense, expert);
-}
-
-double Optimizer::sum_over_ranks(double dense, double expert) const {
-  const auto sum = [this](double value, const parallel::Group& model, const parallel::Group& replicas) {
+  const bool distributed = buffers_.front()->use_distributed_optimizer();
+  const auto sum = [distributed](double value, const parallel::Placement& placement) {
     const at::Tensor total = at::full({1}, value, at::kDouble);
-    model.all_reduce(total);
-    if (sharded_) replicas.all_reduce(total);
+    placement.model.all_reduce(total);
+    if (distributed) placement.replicas.all_reduce(total);
     return total.item<double>();
   };
-  const parallel::Group &model = mesh_.model(), &replicas = mesh_.data_context();
-  const parallel::Group& expert_model = mesh_.group(parallel::GroupKind::expert_model);
-  const parallel::Group& expert_replicas = mesh_.expert_data();
-  if (model.ranks() == expert_model.ranks() && replicas.ranks() == expert_replicas.ranks()) {
-    return sum(dense + expert, model, replicas);
-  }
-  return sum(dense, model, replicas) + sum(expert, expert_model, expert_replicas);
+  const parallel::Placement of_dense = parallel::placement_of({.expert = false}, mesh_);
+  const parallel::Placement of_experts = parallel::placement_of({.expert = true}, mesh_);
+  const bool same_ranks = of_dense.model.ranks() == of_experts.model.ranks() &&
+                          of_dense.replicas.ranks() == of_experts.replicas.ranks();
+  return same_ranks ? sum(dense + expert, of_dense) : sum(dense, of_dense) + sum(expert, of_experts);
 }
 
 void Optimizer::check_finite(const std::vector<double>& sums, std::int64_t iteration) const {
@@ -282,8 +270,9 @@ std::vector<parallel::TensorPiece> Optimizer::pieces_of(const Partition& partiti
                                                         const char* kind, const at::Tensor& state) const {
   const parallel::Parameter& parameter = *slot.parameter;
   const std::string name = fmt::format("optimizer.state.{}.{}", kind, parameter.name());
-  const bool replica = !parallel::is_primary(parameter, mesh_) ||
-                       (!sharded_ && parallel::replication_group(parameter, mesh_).rank() > 0);
+  const bool copied = !partition.buffer->use_distributed_optimizer() &&
+                      parallel::placement_of(parameter.spec(), mesh_).replicas.rank() > 0;
+  const bool replica = copied || !parallel::is_primary(parameter.spec(), mesh_);
   const std::int64_t begin = std::max(slot.begin, partition.begin);
   const std::int64_t end = std::min(slot.end, partition.end);
   const at::Tensor flat = state.slice(0, begin - partition.begin, end - partition.begin);

@@ -26,13 +26,6 @@ struct OptimizerConfig {
   bool check_for_nan_in_grad = true;
 };
 
-/// Which equal part of every bucket an optimizer updates, and holds state for: all of it, or one part per
-/// data-parallel rank (Megatron's distributed optimizer).
-struct OptimizerShard {
-  int rank = 0;
-  int count = 1;
-};
-
 /// What changes from step to step.
 struct StepInputs {
   double learning_rate = 0;
@@ -60,9 +53,10 @@ struct StepInputs {
 /// The result does not depend, bit for bit, on the number of threads.
 class Optimizer {
  public:
-  /// The buffers must outlive the optimizer.
+  /// Holds state for the part of the buffers' buckets that this rank owns. The buffers must outlive the
+  /// optimizer.
   Optimizer(std::vector<ParamAndGradBuffer*> buffers, const OptimizerConfig& config,
-            const parallel::Mesh& mesh, const OptimizerShard& shard = {});
+            const parallel::Mesh& mesh);
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
   ~Optimizer();
@@ -90,24 +84,22 @@ class Optimizer {
   void reload_main_weights();
 
  private:
-  /// The part of one bucket that this optimizer owns, in the buffer's elements, with its state.
+  /// The part of one bucket that this rank owns, in the buffer's elements, with its state.
   struct Partition;
   /// A run of one parameter's elements in one partition: the unit of work, and of summation.
   struct Block;
 
-  void make_partitions(const OptimizerShard& shard);
+  void make_partitions(ParamAndGradBuffer& buffer);
   void make_blocks(std::size_t partition);
   std::vector<parallel::TensorPiece> pieces_of(const Partition& partition, const BufferSlot& slot,
                                                const char* kind, const at::Tensor& state) const;
   std::vector<double> block_sums(bool of_gradients) const;
   double sum_of_primary(const std::vector<double>& sums) const;
-  double sum_over_ranks(double dense, double expert) const;
   void check_finite(const std::vector<double>& sums, std::int64_t iteration) const;
   void update_block(const Block& block, const StepInputs& inputs, double gradient_scale);
 
   OptimizerConfig config_;
   parallel::Mesh mesh_;
-  bool sharded_ = false;
   std::vector<ParamAndGradBuffer*> buffers_;
   std::vector<Partition> partitions_;
   std::vector<Block> blocks_;

@@ -15,43 +15,41 @@ namespace primus::optimizer {
 /// Backward may run on autograd's own threads, hence the lock.
 struct ParamAndGradBuffer::Readiness {
   std::mutex mutex;
-  /// Accumulations per parameter in one backward; 0 until learnt.
-  std::vector<int> expected;
-  std::vector<int> counted;
-  /// Parameters per bucket whose gradients are not complete.
-  std::vector<int> missing;
-  std::vector<bool> reported;
-  bool last_backward = false;
-  bool learnt = false;
+  /// Accumulations that are still to come: of each parameter, and of each bucket.
+  std::vector<std::int64_t> missing;
+  std::vector<std::int64_t> missing_in_bucket;
+  bool counting = false;
+  /// Of each slot.
+  std::vector<Listeners::Subscription> subscriptions;
 };
 
 ParamAndGradBuffer::ParamAndGradBuffer(const std::vector<parallel::Parameter*>& parameters,
                                        const BufferOptions& options)
-    : readiness_(std::make_unique<Readiness>()) {
+    : options_(options), readiness_(std::make_unique<Readiness>()) {
   if (parameters.empty()) throw Error("a buffer needs at least one parameter");
-  lay_out(parameters, options);
+  lay_out(parameters);
   const at::Tensor& first = parameters.front()->weight.value;
   const std::int64_t length = buckets_.back().end;
   weights_ = at::zeros({length}, first.options().requires_grad(false));
   gradients_ = at::zeros({length}, weights_.options().dtype(at::kFloat));
   for (BufferSlot& slot : slots_) attach(slot);
-
-  readiness_->expected.assign(slots_.size(), 0);
-  readiness_->counted.assign(slots_.size(), 0);
-  readiness_->missing.assign(buckets_.size(), 0);
-  readiness_->reported.assign(buckets_.size(), false);
 }
 
-ParamAndGradBuffer::~ParamAndGradBuffer() {
-  for (const BufferSlot& slot : slots_) slot.parameter->weight.sink->on_accumulated = nullptr;
-}
+ParamAndGradBuffer::~ParamAndGradBuffer() = default;
 
-void ParamAndGradBuffer::lay_out(const std::vector<parallel::Parameter*>& parameters,
-                                 const BufferOptions& options) {
-  const std::int64_t bucket_multiple = update_granularity * options.data_parallel_size;
+void ParamAndGradBuffer::lay_out(const std::vector<parallel::Parameter*>& parameters) {
+  const std::int64_t bucket_multiple = update_granularity * options_.data_parallel_size;
   std::int64_t position = 0;
-  buckets_.push_back({0, 0});
+  const auto start_bucket = [&] {
+    if (!buckets_.empty()) position = buckets_.back().end;
+    buckets_.push_back({position, position});
+  };
+  start_bucket();
+  bool full = false;
   for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
+    // Both stages' optimizers must share a tied parameter in the same way: it has a bucket of its own.
+    const bool alone = (*parameter)->spec().tied_across_stages && options_.use_distributed_optimizer;
+    if (parameter != parameters.rbegin() && (full || alone)) start_bucket();
     Bucket& bucket = buckets_.back();
     slots_.push_back({.parameter = *parameter,
                       .begin = position,
@@ -59,12 +57,16 @@ void ParamAndGradBuffer::lay_out(const std::vector<parallel::Parameter*>& parame
                       .bucket = static_cast<int>(buckets_.size()) - 1});
     position = round_up(slots_.back().end, update_granularity);
     bucket.end = bucket.begin + round_up(position - bucket.begin, bucket_multiple);
-    const bool full = options.bucket_size > 0 && position - bucket.begin >= options.bucket_size;
-    if (full && std::next(parameter) != parameters.rend()) {
-      position = bucket.end;
-      buckets_.push_back({position, position});
-    }
+    full = alone || (options_.bucket_size > 0 && position - bucket.begin >= options_.bucket_size);
   }
+}
+
+Bucket ParamAndGradBuffer::owned_part(int number) const {
+  const Bucket& bucket = buckets_[number];
+  if (!options_.use_distributed_optimizer) return bucket;
+  const std::int64_t length = (bucket.end - bucket.begin) / options_.data_parallel_size;
+  const std::int64_t begin = bucket.begin + options_.data_parallel_rank * length;
+  return {begin, begin + length};
 }
 
 void ParamAndGradBuffer::attach(BufferSlot& slot) {
@@ -76,7 +78,8 @@ void ParamAndGradBuffer::attach(BufferSlot& slot) {
   weight.sink = c10::make_intrusive<kernels::GradientSink>();
   weight.sink->main_grad = gradients_.slice(0, slot.begin, slot.end).view(slot.parameter->local_shape());
   const auto index = static_cast<std::size_t>(&slot - slots_.data());
-  weight.sink->on_accumulated = [this, index] { count_accumulation(index); };
+  readiness_->subscriptions.push_back(
+      weight.sink->on_accumulated.add([this, index] { count_accumulation(index); }));
 }
 
 void ParamAndGradBuffer::zero_gradients() {
@@ -84,14 +87,16 @@ void ParamAndGradBuffer::zero_gradients() {
   gradients_.zero_();
 }
 
-void ParamAndGradBuffer::start_last_backward() {
+void ParamAndGradBuffer::expect_gradients(std::int64_t num_microbatches) {
   const std::lock_guard lock(readiness_->mutex);
   Readiness& state = *readiness_;
-  state.last_backward = true;
-  std::fill(state.counted.begin(), state.counted.end(), 0);
-  std::fill(state.reported.begin(), state.reported.end(), false);
-  std::fill(state.missing.begin(), state.missing.end(), 0);
-  for (const BufferSlot& slot : slots_) ++state.missing[slot.bucket];
+  state.counting = true;
+  state.missing.assign(slots_.size(), 0);
+  state.missing_in_bucket.assign(buckets_.size(), 0);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    state.missing[i] = num_microbatches * slots_[i].parameter->uses();
+    state.missing_in_bucket[slots_[i].bucket] += state.missing[i];
+  }
 }
 
 void ParamAndGradBuffer::count_accumulation(std::size_t slot) {
@@ -99,41 +104,29 @@ void ParamAndGradBuffer::count_accumulation(std::size_t slot) {
   {
     const std::lock_guard lock(readiness_->mutex);
     Readiness& state = *readiness_;
-    if (!state.last_backward) return;
-    if (state.reported[bucket]) {
-      throw Error(fmt::format("the gradient of {} is added to more often than in the first backward",
+    if (!state.counting) return;
+    if (--state.missing[slot] < 0) {
+      throw Error(fmt::format("the gradient of {} is added to more often than its uses and micro-batches say",
                               slots_[slot].parameter->name()));
     }
-    if (++state.counted[slot] != state.expected[slot] || --state.missing[bucket] > 0) return;
-    state.reported[bucket] = true;
+    if (--state.missing_in_bucket[bucket] > 0) return;
   }
   if (on_bucket_ready) on_bucket_ready(bucket);
 }
 
-void ParamAndGradBuffer::finish_backward() {
-  std::vector<int> late;
-  {
-    const std::lock_guard lock(readiness_->mutex);
-    Readiness& state = *readiness_;
-    state.last_backward = false;
-    if (!state.learnt) state.expected = state.counted;
-    state.learnt = true;
-    for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-      if (!state.reported[bucket]) late.push_back(static_cast<int>(bucket));
-      state.reported[bucket] = true;
-    }
+void ParamAndGradBuffer::check_complete() const {
+  const std::lock_guard lock(readiness_->mutex);
+  for (std::size_t i = 0; i < readiness_->missing.size(); ++i) {
+    if (readiness_->missing[i] == 0) continue;
+    throw Error(fmt::format("the gradient of {} was added to {} times fewer than its uses and micro-batches say",
+                            slots_[i].parameter->name(), readiness_->missing[i]));
   }
-  if (!on_bucket_ready) return;
-  for (const int bucket : late) on_bucket_ready(bucket);
 }
 
-std::vector<std::vector<parallel::Parameter*>> group_for_buffers(
-    const std::vector<const parallel::ParameterSet*>& chunks) {
+std::vector<std::vector<parallel::Parameter*>> group_for_buffers(const parallel::ParameterSet& chunk) {
   std::vector<parallel::Parameter*> dense, expert;
-  for (const parallel::ParameterSet* chunk : chunks) {
-    for (const auto& parameter : chunk->all())
-      (parameter->spec().expert ? expert : dense).push_back(parameter.get());
-  }
+  for (const auto& parameter : chunk.all())
+    (parameter->spec().expert ? expert : dense).push_back(parameter.get());
   std::vector<std::vector<parallel::Parameter*>> groups;
   for (auto* group : {&dense, &expert}) {
     if (!group->empty()) groups.push_back(std::move(*group));

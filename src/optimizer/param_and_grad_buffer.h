@@ -14,8 +14,12 @@ namespace primus::optimizer {
 struct BufferOptions {
   /// A bucket closes when it holds at least so many elements; 0: one bucket for all.
   std::int64_t bucket_size = 0;
-  /// Ranks that share each bucket: its length is padded so that every one owns an equal, aligned part.
+  /// The ranks that reduce each bucket: its length is padded so that every one could own an equal, aligned
+  /// part.
+  int data_parallel_rank = 0;
   int data_parallel_size = 1;
+  /// Each rank's optimizer updates its part of every bucket alone (Megatron's distributed optimizer).
+  bool use_distributed_optimizer = false;
 };
 
 /// Where a parameter lies in the flat buffers, in elements.
@@ -40,10 +44,10 @@ struct Bucket {
 /// view into `weights()`, and its sink's `main_grad` a view into `gradients()`, so build the buffer before
 /// the first forward pass.
 ///
-/// For overlap of reduction and backward: call `start_last_backward` before the last micro-batch's backward;
-/// `on_bucket_ready` is then called as soon as a bucket's gradients are complete. How often a parameter's
-/// gradient is added to in one backward (a tied embedding: twice) is learnt in the first, during which
-/// nothing is reported early. `finish_backward` reports the buckets that were not.
+/// For overlap of reduction and backward: call `expect_gradients` before the first backward of an iteration.
+/// `on_bucket_ready` is then called as soon as a bucket's gradients are complete, which is when each of its
+/// parameters was accumulated into once per use and micro-batch, in whatever order: a zero-bubble pipeline may
+/// end with the weight gradients of an early micro-batch.
 class ParamAndGradBuffer {
  public:
   ParamAndGradBuffer(const std::vector<parallel::Parameter*>& parameters, const BufferOptions& options);
@@ -60,18 +64,25 @@ class ParamAndGradBuffer {
 
   void zero_gradients();
 
-  /// Called with the index of each completed bucket, once per `start_last_backward`.
+  /// The part of a bucket that this rank's optimizer updates: with the distributed optimizer an equal share,
+  /// else all of it.
+  Bucket owned_part(int bucket) const;
+  bool use_distributed_optimizer() const { return options_.use_distributed_optimizer; }
+
+  /// Called with the index of each complete bucket, once per `expect_gradients`.
   std::function<void(int bucket)> on_bucket_ready;
-  void start_last_backward();
-  void finish_backward();
+  void expect_gradients(std::int64_t num_microbatches);
+  /// After the last backward: throws Error naming a parameter whose gradient was accumulated too seldom.
+  void check_complete() const;
 
  private:
   struct Readiness;
 
-  void lay_out(const std::vector<parallel::Parameter*>& parameters, const BufferOptions& options);
+  void lay_out(const std::vector<parallel::Parameter*>& parameters);
   void attach(BufferSlot& slot);
   void count_accumulation(std::size_t slot);
 
+  BufferOptions options_;
   std::vector<BufferSlot> slots_;
   std::vector<Bucket> buckets_;
   at::Tensor weights_;
@@ -79,9 +90,8 @@ class ParamAndGradBuffer {
   std::unique_ptr<Readiness> readiness_;
 };
 
-/// The parameters that share a buffer: dense ones, and those of experts, which are reduced over another
-/// group. Only the groups that have any. In the order of use.
-std::vector<std::vector<parallel::Parameter*>> group_for_buffers(
-    const std::vector<const parallel::ParameterSet*>& chunks);
+/// The parameters of a model chunk by the buffer that they share: the dense ones, and those of experts, which
+/// are reduced over another group. Without empty groups; each in the order of use.
+std::vector<std::vector<parallel::Parameter*>> group_for_buffers(const parallel::ParameterSet& chunk);
 
 }  // namespace primus::optimizer

@@ -27,15 +27,15 @@ ParallelLinear::ParallelLinear(const LinearSpec& spec, const Mesh& mesh, Paramet
       kernels_(spec.kernels),
       weight_(&parameters.add({.name = spec.name + ".weight",
                                .global_shape = {spec.out, spec.in},
-                               .shard = weight_shard,
+                               .shards = {weight_shard},
                                .init = spec.init})) {
   if (!spec.bias) return;
   bias_ = &parameters.add({.name = spec.name + ".bias",
                            .global_shape = {spec.out},
-                           .shard = bias.shard,
+                           .shards = bias.shards,
                            .init = zero,
                            .decay = false,
-                           .sequence_parallel = bias.sequence_parallel});
+                           .partial_gradient = bias.partial_gradient});
 }
 
 std::optional<kernels::Weight> ParallelLinear::bias() const {
@@ -44,7 +44,7 @@ std::optional<kernels::Weight> ParallelLinear::bias() const {
 
 ColumnParallelLinear::ColumnParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
     : ParallelLinear(spec, mesh, parameters, over(mesh.tensor(), 0, spec.blocks),
-                     {.shard = over(mesh.tensor(), 0, spec.blocks)}) {}
+                     {.shards = {over(mesh.tensor(), 0, spec.blocks)}}) {}
 
 at::Tensor ColumnParallelLinear::forward(const at::Tensor& x) const {
   return column_linear(x, weight_->use(), bias(), group_, sequence_parallel_, kernels_);
@@ -56,7 +56,7 @@ at::Tensor ColumnParallelLinear::forward_without_bias(const at::Tensor& x) const
 
 RowParallelLinear::RowParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters)
     : ParallelLinear(spec, mesh, parameters, over(mesh.tensor(), 1),
-                     {.sequence_parallel = mesh.sequence_parallel()}) {}
+                     {.partial_gradient = mesh.sequence_parallel()}) {}
 
 at::Tensor RowParallelLinear::forward_without_bias(const at::Tensor& x) const {
   return reduce(kernels::linear(x, weight_->use(), {}, kernels_));
@@ -74,8 +74,8 @@ at::Tensor RowParallelLinear::reduce(const at::Tensor& partial) const {
 }
 
 VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, const VocabularyRows& rows,
-                                               std::int64_t width, const Initializer& init, const Mesh& mesh,
-                                               ParameterSet& parameters,
+                                               std::int64_t width, const Initializer& init, bool tied,
+                                               const Mesh& mesh, ParameterSet& parameters,
                                                const kernels::KernelOptions& kernels)
     : group_(mesh.tensor()),
       sequence_parallel_(mesh.sequence_parallel()),
@@ -83,8 +83,10 @@ VocabParallelEmbedding::VocabParallelEmbedding(const std::string& name, const Vo
       weight_(&parameters.add({.name = name + ".weight",
                                .global_shape = {rows.padded, width},
                                .unpadded_rows = rows.used,
-                               .shard = over(mesh.tensor(), 0),
-                               .init = init})) {}
+                               .shards = {over(mesh.tensor(), 0)},
+                               .init = init,
+                               .role = Role::word_embeddings,
+                               .tied_across_stages = tied && mesh.pipeline().size() > 1})) {}
 
 at::Tensor VocabParallelEmbedding::partial(const at::Tensor& ids) const {
   return kernels::embedding(ids, weight_->use(), group_.rank() * weight_->local_shape()[0], kernels_);

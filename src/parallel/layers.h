@@ -36,10 +36,10 @@ class ParallelLinear {
   std::optional<kernels::Weight> bias() const;
 
  protected:
-  /// How the bias is held: its shard, and whether each rank's gradient of it is from a part of the tokens.
+  /// How the bias is held; see ParameterSpec.
   struct BiasSpec {
-    Shard shard = {};
-    bool sequence_parallel = false;
+    std::vector<Shard> shards = {};
+    bool partial_gradient = false;
   };
   ParallelLinear(const LinearSpec& spec, const Mesh& mesh, ParameterSet& parameters,
                  const Shard& weight_shard, const BiasSpec& bias);
@@ -86,11 +86,12 @@ struct VocabularyRows {
   std::int64_t padded = 0;
 };
 
-/// A table of vectors, its rows spread over the tensor-parallel group.
+/// The word embeddings: a table of vectors, its rows spread over the tensor-parallel group.
 class VocabParallelEmbedding {
  public:
+  /// `tied`: the output layer, perhaps of another pipeline stage, has the same weight.
   VocabParallelEmbedding(const std::string& name, const VocabularyRows& rows, std::int64_t width,
-                         const Initializer& init, const Mesh& mesh, ParameterSet& parameters,
+                         const Initializer& init, bool tied, const Mesh& mesh, ParameterSet& parameters,
                          const kernels::KernelOptions& kernels = {});
 
   /// ids int64 [s, b]; returns [s, b, width], all tokens on every rank.

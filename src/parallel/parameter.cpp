@@ -15,15 +15,33 @@ namespace {
 
 std::vector<std::int64_t> shape_of_shard(const ParameterSpec& spec) {
   std::vector<std::int64_t> shape = spec.global_shape;
-  const Shard& shard = spec.shard;
-  std::int64_t& length = shape.at(shard.dim);
-  if (length % (static_cast<std::int64_t>(shard.size) * shard.blocks) != 0) {
-    throw UserError(fmt::format(
-        "parameter {}: dimension {} has {} elements, which {} ranks cannot share evenly{}", spec.name,
-        shard.dim, length, shard.size, shard.blocks > 1 ? fmt::format(" in {} blocks", shard.blocks) : ""));
+  for (const Shard& shard : spec.shards) {
+    std::int64_t& length = shape.at(shard.dim);
+    if (length % (static_cast<std::int64_t>(shard.size) * shard.blocks) != 0) {
+      throw UserError(fmt::format(
+          "parameter {}: dimension {} has {} elements, which {} ranks cannot share evenly{}", spec.name,
+          shard.dim, length, shard.size,
+          shard.blocks > 1 ? fmt::format(" in {} blocks", shard.blocks) : ""));
+    }
+    length /= shard.size;
   }
-  length /= shard.size;
   return shape;
+}
+
+/// The parts of `whole` that a rank holds of it when its dimension is cut.
+std::vector<ShardPiece> cut(const ShardPiece& whole, const Shard& shard) {
+  if (shard.size == 1) return {whole};
+  const std::int64_t block = whole.extent[shard.dim] / shard.blocks;
+  const std::int64_t part = block / shard.size;
+  std::vector<ShardPiece> result;
+  for (int b = 0; b < shard.blocks; ++b) {
+    ShardPiece piece = whole;
+    piece.global_offset[shard.dim] += b * block + shard.rank * part;
+    piece.local_offset[shard.dim] = b * part;
+    piece.extent[shard.dim] = part;
+    result.push_back(std::move(piece));
+  }
+  return result;
 }
 
 /// Calls visit(local index, global index, count) for every row of a piece, a contiguous run, from several
@@ -62,23 +80,15 @@ Parameter::Parameter(ParameterSpec spec, at::ScalarType dtype, const at::Device&
 std::int64_t Parameter::local_numel() const { return c10::multiply_integers(local_shape_); }
 
 std::vector<ShardPiece> Parameter::pieces() const {
-  const Shard& shard = spec_.shard;
-  const std::int64_t block = spec_.global_shape[shard.dim] / shard.blocks;
-  const std::int64_t part = block / shard.size;
-  std::vector<ShardPiece> result;
-  for (int b = 0; b < shard.blocks; ++b) {
-    ShardPiece piece;
-    piece.global_offset.assign(local_shape_.size(), 0);
-    piece.local_offset.assign(local_shape_.size(), 0);
-    piece.extent = local_shape_;
-    piece.global_offset[shard.dim] = b * block + shard.rank * part;
-    piece.local_offset[shard.dim] = b * part;
-    piece.extent[shard.dim] = part;
-    result.push_back(std::move(piece));
-    if (shard.size == 1) {
-      result.back().extent = local_shape_;
-      break;
+  const std::vector<std::int64_t> origin(local_shape_.size(), 0);
+  std::vector<ShardPiece> result = {
+      {.global_offset = origin, .local_offset = origin, .extent = spec_.global_shape}};
+  for (const Shard& shard : spec_.shards) {
+    std::vector<ShardPiece> smaller;
+    for (const ShardPiece& piece : result) {
+      for (ShardPiece& part : cut(piece, shard)) smaller.push_back(std::move(part));
     }
+    result = std::move(smaller);
   }
   return result;
 }

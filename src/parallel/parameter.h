@@ -3,12 +3,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/listeners.h"
 #include "kernels/weight.h"
 
 namespace primus::parallel {
@@ -18,11 +18,17 @@ namespace primus::parallel {
 /// each block is cut on its own: a gated MLP's fused weight has a gate block and an up block, and every rank
 /// holds a part of both.
 struct Shard {
+  /// The group: the tensor-parallel one (for experts: expert-tensor-parallel), or the expert-parallel one.
+  enum class Axis { tensor, expert };
   int dim = 0;
   int rank = 0;
   int size = 1;
   int blocks = 1;
+  Axis axis = Axis::tensor;
 };
+
+/// What a parameter is to the model, where that decides how it is trained.
+enum class Role { other, word_embeddings, output_layer };
 
 /// How a parameter starts. Normal numbers depend only on (seed, logical name, global element index), so every
 /// layout starts from the same model.
@@ -33,7 +39,7 @@ struct Initializer {
   double value = 0.02;
 };
 
-/// What a parameter is, independent of the layout but for `shard`.
+/// What a parameter is, independent of the layout but for `shards`.
 struct ParameterSpec {
   /// Megatron's logical name with global layer numbers, e.g. "decoder.layers.3.mlp.linear_fc1.weight".
   std::string name;
@@ -41,17 +47,22 @@ struct ParameterSpec {
   /// Of a vocabulary: the rows that are the model's. Those after them only make the ranks' shares equal; how
   /// many they are is a matter of the layout.
   std::optional<std::int64_t> unpadded_rows = {};
-  Shard shard = {};
+  /// Cuts of different dimensions: grouped expert weights [experts, out, in] are spread over the
+  /// expert-parallel ranks and, within each expert, over the expert-tensor-parallel ones. Empty: held whole.
+  std::vector<Shard> shards = {};
   Initializer init = {};
+  Role role = Role::other;
   /// Weight decay applies (Megatron: not to biases nor one-dimensional parameters).
   bool decay = true;
   /// Belongs to an expert: reduced over the expert data-parallel group.
   bool expert = false;
-  /// Held by every rank of the tensor-parallel group while each sees only a part of the sequence, or of the
-  /// heads: its gradient is a partial sum over that group.
-  bool sequence_parallel = false;
-  /// A second copy of a parameter that another pipeline stage owns (tied output layer): not counted in norms,
-  /// not saved.
+  /// Held by every rank of the tensor-parallel group while each sees only a part of the tokens, or of the
+  /// heads: its gradient there is a partial sum over that group.
+  bool partial_gradient = false;
+  /// The first and the last pipeline stage hold a copy each (tied embedding and output layer): the gradient is
+  /// the sum of both.
+  bool tied_across_stages = false;
+  /// The copy of a tied parameter that another pipeline stage owns: not counted in norms, not saved.
   bool shared_copy = false;
 };
 
@@ -72,7 +83,7 @@ class Parameter {
   const std::vector<std::int64_t>& local_shape() const { return local_shape_; }
   std::int64_t local_numel() const;
 
-  /// The pieces of the logical tensor that the local tensor consists of, in local order.
+  /// The pieces of the logical tensor that the local tensor consists of.
   std::vector<ShardPiece> pieces() const;
 
   /// Fills the local tensor from its initializer. `float_copy`, when not null, receives the same numbers
@@ -83,16 +94,22 @@ class Parameter {
 
   /// The weight for a forward pass, once it is complete.
   const kernels::Weight& use() const {
-    if (before_use) before_use();
+    before_use.notify();
     return weight;
   }
-  /// Waits for whatever still brings parts of the weight here (the distributed optimizer's gathers); may be
-  /// empty.
-  std::function<void()> before_use;
+  /// Those who still bring parts of the weight here wait for them when notified (the distributed optimizer's
+  /// gathers).
+  Listeners before_use;
+
+  /// In how many places a forward pass uses the parameter: so often its gradient is accumulated in each
+  /// backward. More than once for a tied embedding.
+  int uses() const { return uses_; }
+  void add_use() { ++uses_; }
 
  private:
   ParameterSpec spec_;
   std::vector<std::int64_t> local_shape_;
+  int uses_ = 1;
 };
 
 /// The parameters of one model chunk, in the order in which the forward pass first uses them.

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "kernels/main_weight.h"
+#include "parallel/placement.h"
 
 namespace primus::parallel {
 
@@ -22,6 +23,45 @@ TensorPiece whole_piece(const Parameter& parameter, const std::string& name, con
           .flat_end = c10::multiply_integers(piece.extent),
           .data = {},
           .replica = replica};
+}
+
+/// Whether a piece is one run of the local tensor's memory: it is cut in one dimension alone, and has length 1
+/// in those before it.
+bool is_contiguous(const ShardPiece& piece, const std::vector<std::int64_t>& local_shape) {
+  std::size_t inner = piece.extent.size();
+  while (inner > 0 && piece.extent[inner - 1] == local_shape[inner - 1]) --inner;
+  if (inner == 0) return true;
+  return std::all_of(piece.extent.begin(), piece.extent.begin() + static_cast<std::ptrdiff_t>(inner) - 1,
+                     [](std::int64_t length) { return length == 1; });
+}
+
+/// A parameter's pieces, taken apart along their outer dimensions until each is one run of the local tensor's
+/// memory, in the order of that memory.
+std::vector<ShardPiece> contiguous_pieces(const Parameter& parameter) {
+  const std::vector<std::int64_t>& shape = parameter.local_shape();
+  std::vector<ShardPiece> todo = parameter.pieces(), result;
+  while (!todo.empty()) {
+    const ShardPiece piece = std::move(todo.back());
+    todo.pop_back();
+    if (is_contiguous(piece, shape)) {
+      result.push_back(piece);
+      continue;
+    }
+    const auto outermost = static_cast<std::size_t>(
+        std::find_if(piece.extent.begin(), piece.extent.end(), [](std::int64_t n) { return n > 1; }) -
+        piece.extent.begin());
+    for (std::int64_t i = 0; i < piece.extent[outermost]; ++i) {
+      ShardPiece row = piece;
+      row.global_offset[outermost] += i;
+      row.local_offset[outermost] += i;
+      row.extent[outermost] = 1;
+      todo.push_back(std::move(row));
+    }
+  }
+  std::sort(result.begin(), result.end(), [](const ShardPiece& a, const ShardPiece& b) {
+    return a.local_offset < b.local_offset;
+  });
+  return result;
 }
 
 }  // namespace
@@ -53,15 +93,9 @@ std::vector<TensorPiece> tensor_pieces(const Parameter& parameter, const std::st
 
 std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, const std::string& name,
                                                 std::int64_t begin, const at::Tensor& flat, bool replica) {
-  const std::vector<ShardPiece> pieces = parameter.pieces();
-  if (pieces.size() > 1 && parameter.spec().shard.dim != 0) {
-    throw Error(fmt::format("parameter {}: a flat range of blocks along dimension {} is no box", name,
-                            parameter.spec().shard.dim));
-  }
   std::vector<TensorPiece> result;
-  // Pieces lie one after the other in the local tensor.
   std::int64_t start = 0;
-  for (const ShardPiece& piece : pieces) {
+  for (const ShardPiece& piece : contiguous_pieces(parameter)) {
     TensorPiece part = whole_piece(parameter, name, piece, replica);
     const std::int64_t length = part.flat_end;
     part.flat_begin = std::clamp<std::int64_t>(begin - start, 0, length);
@@ -78,21 +112,12 @@ std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, cons
 std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mesh& mesh) {
   std::vector<TensorPiece> result;
   for (const auto& parameter : parameters.all()) {
-    const bool replica = !is_primary(*parameter, mesh) || replication_group(*parameter, mesh).rank() > 0;
+    const ParameterSpec& spec = parameter->spec();
+    const bool replica = !is_primary(spec, mesh) || placement_of(spec, mesh).replicas.rank() > 0;
     auto pieces = tensor_pieces(*parameter, parameter->name(), parameter->weight.value, replica);
     std::move(pieces.begin(), pieces.end(), std::back_inserter(result));
   }
   return result;
-}
-
-bool is_primary(const Parameter& parameter, const Mesh& mesh) {
-  const ParameterSpec& spec = parameter.spec();
-  const Group& holders = spec.expert ? mesh.expert_tensor() : mesh.tensor();
-  return !spec.shared_copy && (spec.shard.size > 1 || holders.rank() == 0);
-}
-
-const Group& replication_group(const Parameter& parameter, const Mesh& mesh) {
-  return parameter.spec().expert ? mesh.expert_data() : mesh.data_context();
 }
 
 }  // namespace primus::parallel

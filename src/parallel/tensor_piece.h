@@ -47,19 +47,11 @@ std::vector<TensorPiece> tensor_pieces(const Parameter& parameter, const std::st
                                        const at::Tensor& local, bool replica);
 
 /// The same when only elements `begin` and up to begin + flat.numel() of the local tensor, in row-major
-/// order, are here. Throws Error for a parameter that is cut in blocks along an inner dimension.
+/// order, are here.
 std::vector<TensorPiece> tensor_pieces_of_range(const Parameter& parameter, const std::string& name,
                                                 std::int64_t begin, const at::Tensor& flat, bool replica);
 
 /// The weights under their logical names.
 std::vector<TensorPiece> weight_pieces(const ParameterSet& parameters, const Mesh& mesh);
-
-/// Whether this rank's part of a parameter is the one that counts in norms: neither a shared copy nor a copy
-/// that another rank of the tensor-parallel group holds too.
-bool is_primary(const Parameter& parameter, const Mesh& mesh);
-
-/// The ranks that hold the same part of a parameter for other samples or tokens: its gradient is reduced over
-/// them.
-const Group& replication_group(const Parameter& parameter, const Mesh& mesh);
 
 }  // namespace primus::parallel

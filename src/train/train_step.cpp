@@ -36,16 +36,12 @@ LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader
         (m * settings.data_parallel_size + settings.data_parallel_rank) * settings.micro_batch_size;
 
     const double tokens = micro_batch.loss_mask.sum().item<double>();
-    const double weight =
-        settings.calculate_per_token_loss
-            ? 1.0
-            : 1.0 / (std::max(tokens, 1.0) * static_cast<double>(settings.num_microbatches));
-    micro_batch.input.loss_gradient = micro_batch.loss_mask * weight;
+    micro_batch.input.loss_gradient =
+        micro_batch.loss_mask * settings.normalization.token_weight(tokens, settings.num_microbatches);
     const at::Tensor losses = model.forward(micro_batch.input);
     const double loss = (losses.detach() * micro_batch.loss_mask).sum().item<double>();
     if (settings.check_for_nan_in_loss) check_finite(loss, settings, batch);
 
-    if (m + 1 == settings.num_microbatches && settings.before_last_backward) settings.before_last_backward();
     torch::autograd::backward({losses}, {micro_batch.input.loss_gradient});
     sums.loss += loss;
     sums.tokens += tokens;

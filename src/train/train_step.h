@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "data/loader.h"
 #include "model/gpt_model.h"
+#include "optimizer/loss_normalization.h"
 #include "parallel/group.h"
 
 namespace primus::train {
@@ -26,17 +26,12 @@ struct StepSettings {
   std::int64_t data_parallel_size = 1;
   /// Of the world, for messages.
   int rank = 0;
-  /// See LoopSettings.
-  bool calculate_per_token_loss = false;
+  optimizer::LossNormalization normalization = {};
   bool check_for_nan_in_loss = true;
-  /// Called before the backward pass that completes the gradients; may be empty.
-  std::function<void()> before_last_backward = {};
 };
 
 /// Runs forward and backward of this rank's micro-batches; gradients accumulate in the parameters' sinks.
-/// Without `calculate_per_token_loss` every micro-batch's mean loss has the weight 1/num_microbatches, with
-/// it every token has the weight 1 and the caller divides. Throws Error naming iteration and rank when a loss
-/// is NaN or Inf.
+/// Throws Error naming iteration and rank when a loss is NaN or Inf.
 LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader,
                           const StepSettings& settings);
 

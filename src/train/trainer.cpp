@@ -90,8 +90,9 @@ struct Trainer::State {
   data::Datasets datasets;
 
   model::GPTModel model;
+  optimizer::LossNormalization normalization;
   optimizer::DataParallelConfig data_parallel_config;
-  optimizer::ParamAndGradBuffer buffer;
+  std::vector<std::unique_ptr<optimizer::ParamAndGradBuffer>> buffers;
   optimizer::DistributedDataParallel data_parallel;
   optimizer::Optimizer optimizer;
   optimizer::OptimizerParamScheduler scheduler;
@@ -110,9 +111,10 @@ struct Trainer::State {
 
 namespace {
 
-std::vector<parallel::Parameter*> pointers_to(const parallel::ParameterSet& parameters) {
-  std::vector<parallel::Parameter*> result;
-  for (const auto& parameter : parameters.all()) result.push_back(parameter.get());
+std::vector<optimizer::ParamAndGradBuffer*> pointers_to(
+    const std::vector<std::unique_ptr<optimizer::ParamAndGradBuffer>>& buffers) {
+  std::vector<optimizer::ParamAndGradBuffer*> result;
+  for (const auto& buffer : buffers) result.push_back(buffer.get());
   return result;
 }
 
@@ -144,13 +146,15 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       model(model::transformer_config_from(arguments, tokenizer->vocab_size()),
             model::ChunkSpec::whole(model::transformer_config_from(arguments, tokenizer->vocab_size())),
             mesh),
-      data_parallel_config(optimizer::data_parallel_config_from(arguments)),
-      buffer(pointers_to(model.parameters()),
-             optimizer::buffer_options_from(arguments, mesh.data_context().size(),
-                                            elements_of(model.parameters()))),
-      data_parallel({&buffer}, data_parallel_config, mesh),
-      optimizer({&buffer}, optimizer::optimizer_config_from(arguments), mesh,
-                optimizer::optimizer_shard(data_parallel_config, mesh)),
+      normalization{.calculate_per_token_loss = settings.calculate_per_token_loss,
+                    .ranks = mesh.data_context().size()},
+      data_parallel_config(optimizer::data_parallel_config_from(arguments, normalization)),
+      buffers(optimizer::make_buffers(model.parameters(), data_parallel_config,
+                                      optimizer::bucket_size_from(arguments, mesh.data_context().size(),
+                                                                  elements_of(model.parameters())),
+                                      mesh)),
+      data_parallel(pointers_to(buffers), data_parallel_config, mesh),
+      optimizer(pointers_to(buffers), optimizer::optimizer_config_from(arguments), mesh),
       scheduler(optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters)),
       trained{model, optimizer, scheduler, mesh} {
   if (mesh.communicator()) resume.restarted_run_began = mesh.communicator()->world().restarted_run_began;
@@ -287,18 +291,19 @@ void Trainer::State::train_iteration() {
 IterationRecord Trainer::State::train_step() {
   const std::int64_t batch_size = batch.global_batch_size(state.consumed_train_samples);
   const auto start = Clock::now();
-  buffer.zero_gradients();
+  for (const auto& buffer : buffers) buffer->zero_gradients();
+  const std::int64_t num_microbatches = batch.num_microbatches(state.consumed_train_samples);
+  data_parallel.start_iteration(state.iteration + 1, num_microbatches);
   const LossSums own_sums = forward_backward(
       model, *train_loader,
       {.iteration = state.iteration + 1,
-       .num_microbatches = batch.num_microbatches(state.consumed_train_samples),
+       .num_microbatches = num_microbatches,
        .micro_batch_size = batch.micro_batch_size(),
        .data_parallel_rank = mesh.data().rank(),
        .data_parallel_size = mesh.data().size(),
        .rank = mesh.world().rank(),
-       .calculate_per_token_loss = settings.calculate_per_token_loss,
-       .check_for_nan_in_loss = settings.check_for_nan_in_loss,
-       .before_last_backward = [this] { data_parallel.start_last_backward(state.iteration + 1); }});
+       .normalization = normalization,
+       .check_for_nan_in_loss = settings.check_for_nan_in_loss});
   data_parallel.finish_gradients();
   const LossSums sums = sum_over(mesh.data_context(), own_sums);
 
@@ -308,7 +313,7 @@ IterationRecord Trainer::State::train_step() {
       {.learning_rate = record.learning_rate,
        .decoupled_learning_rate = scheduler.decoupled_learning_rate(),
        .weight_decay = scheduler.weight_decay(),
-       .gradient_scale = settings.calculate_per_token_loss ? 1.0 / std::max(sums.tokens, 1.0) : 1.0,
+       .gradient_scale = normalization.gradient_scale(sums.tokens),
        .iteration = state.iteration + 1});
   // Before the gather, which goes on in the background: main weights are read from the weights' memory.
   if (settings.log_params_norm) record.params_norm = optimizer.params_norm();

@@ -145,7 +145,7 @@ std::vector<std::vector<TensorPiece>> cut(const at::Tensor& global, const Layout
   std::vector<std::vector<TensorPiece>> ranks;
   for (int rank = 0; rank < layout.size; ++rank) {
     parallel::ParameterSpec spec{.name = "w", .global_shape = global.sizes().vec()};
-    spec.shard = {.dim = layout.dim, .rank = rank, .size = layout.size, .blocks = layout.blocks};
+    spec.shards = {{.dim = layout.dim, .rank = rank, .size = layout.size, .blocks = layout.blocks}};
     const parallel::Parameter parameter(spec, at::kFloat, at::kCPU);
     const at::Tensor local = at::full(parameter.local_shape(), -1.0);
     if (fill) {
@@ -211,7 +211,7 @@ std::vector<std::vector<TensorPiece>> cut_vocabulary(std::int64_t padded, int ra
   std::vector<std::vector<TensorPiece>> result;
   for (int rank = 0; rank < ranks; ++rank) {
     parallel::ParameterSpec spec{.name = "w", .global_shape = {padded, 3}, .unpadded_rows = 10};
-    spec.shard = {.rank = rank, .size = ranks};
+    spec.shards = {{.rank = rank, .size = ranks}};
     const parallel::Parameter parameter(spec, at::kFloat, at::kCPU);
     const at::Tensor rows = at::arange(padded * 3, at::kFloat).view({padded, 3}).chunk(ranks)[rank];
     const auto local = [&] { return fill < 0 ? rows.clone() : at::full(rows.sizes(), fill); };

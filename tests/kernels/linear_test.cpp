@@ -32,7 +32,7 @@ TEST(Linear, WeightGradientsAddUpInTheSinkAndAutogradGetsNone) {
   Case c;
   const Weight weight = sink_weight(c.weight, at::kDouble), bias = sink_weight(c.bias, at::kDouble);
   int calls = 0;
-  weight.sink->on_accumulated = [&] { ++calls; };
+  const auto subscription = weight.sink->on_accumulated.add([&] { ++calls; });
   for (int i = 0; i < 2; ++i) linear(c.x, weight, bias).backward(c.dy);
   EXPECT_FALSE(weight.value.grad().defined());
   EXPECT_FALSE(bias.value.grad().defined());

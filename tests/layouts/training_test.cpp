@@ -13,6 +13,7 @@
 
 #include "model/gpt_model.h"
 #include "optimizer/distributed_data_parallel.h"
+#include "optimizer/loss_normalization.h"
 #include "optimizer/optimizer.h"
 #include "parallel/tensor_piece.h"
 #include "tests/model/tiny_config.h"
@@ -51,6 +52,7 @@ struct Layout {
   std::int64_t global_batch = 8;
   std::int64_t micro_batch = 1;
   Tolerance tolerance = {};
+  bool per_token_loss = false;
 };
 
 std::ostream& operator<<(std::ostream& out, const Layout& layout) { return out << layout.name; }
@@ -80,7 +82,8 @@ Sample sample_of(std::int64_t step, std::int64_t index) {
 /// Forward and backward of one micro-batch, as train_step.cpp has them; adds what is reported to `sum` and
 /// `tokens`.
 void train_micro_batch(const GPTModel& model, std::int64_t step, std::int64_t first, std::int64_t count,
-                       at::Tensor& sum, at::Tensor& tokens, double micro_batch_weight) {
+                       at::Tensor& sum, at::Tensor& tokens, const optimizer::LossNormalization& normalization,
+                       std::int64_t accumulation) {
   std::vector<at::Tensor> inputs, labels, masks;
   for (std::int64_t i = first; i < first + count; ++i) {
     const Sample sample = sample_of(step, i);
@@ -89,8 +92,7 @@ void train_micro_batch(const GPTModel& model, std::int64_t step, std::int64_t fi
     masks.push_back(sample.mask);
   }
   const at::Tensor mask = at::cat(masks);
-  const bool per_token = micro_batch_weight == 0;
-  const at::Tensor gradient = per_token ? mask : mask * (micro_batch_weight / mask.sum());
+  const at::Tensor gradient = mask * normalization.token_weight(mask.sum().item<double>(), accumulation);
   const at::Tensor losses = model.forward({.tokens = at::cat(inputs),
                                            .labels = at::cat(labels),
                                            .loss_gradient = gradient,
@@ -106,22 +108,25 @@ Trained train(const Layout& layout, const Mesh& mesh) {
   Trained result;
   result.model = std::make_unique<GPTModel>(layout.model, model::ChunkSpec::whole(layout.model), mesh);
   result.model->initialize();
-  std::vector<parallel::Parameter*> parameters;
-  for (const auto& parameter : result.model->parameters().all()) parameters.push_back(parameter.get());
   const parallel::Group& data = mesh.data_context();
-  optimizer::ParamAndGradBuffer buffer(parameters, {layout.bucket_size, data.size()});
-  optimizer::DistributedDataParallel ddp({&buffer}, layout.ddp, mesh);
-  optimizer::Optimizer adam({&buffer}, {}, mesh, optimizer::optimizer_shard(layout.ddp, mesh));
+  const optimizer::LossNormalization normalization = {.calculate_per_token_loss = layout.per_token_loss,
+                                                      .ranks = data.size()};
+  DataParallelConfig config = layout.ddp;
+  config.gradient_divisor = normalization.rank_divisor();
+  const auto buffers =
+      optimizer::make_buffers(result.model->parameters(), config, layout.bucket_size, mesh);
+  optimizer::ParamAndGradBuffer& buffer = *buffers.front();
+  optimizer::DistributedDataParallel ddp({&buffer}, config, mesh);
+  optimizer::Optimizer adam({&buffer}, {}, mesh);
   const std::int64_t accumulation = layout.global_batch / (layout.micro_batch * data.size());
-  const bool per_token = layout.ddp.calculate_per_token_loss;
   for (std::int64_t step = 0; step < steps; ++step) {
     buffer.zero_gradients();
+    ddp.start_iteration(step, accumulation);
     at::Tensor sum = at::zeros({}, at::kDouble), tokens = at::zeros({}, at::kDouble);
     for (std::int64_t m = 0; m < accumulation; ++m) {
       const std::int64_t first = (m * data.size() + data.rank()) * layout.micro_batch;
-      if (m + 1 == accumulation) ddp.start_last_backward(step);
       train_micro_batch(*result.model, step, first, layout.micro_batch, sum, tokens,
-                        per_token ? 0 : 1.0 / static_cast<double>(accumulation));
+                        normalization, accumulation);
     }
     ddp.finish_gradients();
     const at::Tensor report = at::stack({sum, tokens});
@@ -130,7 +135,7 @@ Trained train(const Layout& layout, const Mesh& mesh) {
     result.losses.push_back(report[0].item<double>() / all_tokens);
     result.norms.push_back(adam.step({.learning_rate = 1e-3,
                                       .weight_decay = 0.1,
-                                      .gradient_scale = per_token ? 1 / all_tokens : 1,
+                                      .gradient_scale = normalization.gradient_scale(all_tokens),
                                       .iteration = step}));
     ddp.gather_weights();
   }
@@ -140,7 +145,7 @@ Trained train(const Layout& layout, const Mesh& mesh) {
 
 /// What one process makes of the same batches: rank 0 trains, the others receive what it leaves behind.
 Trained train_alone(Layout layout, const parallel::Group& world) {
-  layout.ddp = {.calculate_per_token_loss = layout.ddp.calculate_per_token_loss};
+  layout.ddp = {};
   Trained result;
   if (world.rank() == 0) {
     result = train(layout, Mesh());
@@ -241,9 +246,10 @@ std::vector<Layout> grid() {
   const DataParallelConfig zero = {.use_distributed_optimizer = true};
   const DataParallelConfig zero_overlap = {
       .overlap_grad_reduce = true, .use_distributed_optimizer = true, .overlap_param_gather = true};
-  DataParallelConfig tokens = {.calculate_per_token_loss = true};
-  DataParallelConfig zero_tokens = zero_overlap;
-  zero_tokens.calculate_per_token_loss = true;
+  const auto per_token = [](Layout layout) {
+    layout.per_token_loss = true;
+    return layout;
+  };
   TransformerConfig grouped = llama();
   grouped.num_query_groups = 2;
   TransformerConfig normed = llama();
@@ -276,9 +282,9 @@ std::vector<Layout> grid() {
       {"llama_dp4_zero", llama(), 1, 4, false, zero, 5000},
       {"llama_dp4_zero_overlap", llama(), 1, 4, false, zero_overlap, 2000},
       {"llama_dp8_zero_overlap", llama(), 1, 8, false, zero_overlap, 1},
-      {"llama_dp2_per_token", llama(), 1, 2, false, tokens},
-      {"llama_dp4_per_token_zero", llama(), 1, 4, false, zero_tokens, 4000},
-      {"llama_tp2_per_token", llama(), 2, 1, true, tokens},
+      per_token({"llama_dp2_per_token", llama(), 1, 2}),
+      per_token({"llama_dp4_per_token_zero", llama(), 1, 4, false, zero_overlap, 4000}),
+      per_token({"llama_tp2_per_token", llama(), 2, 1, true}),
       {"llama_dp2_no_accumulation", llama(), 1, 2, false, overlap, 3000, 2, 1},
       {"llama_dp2_accumulation3", llama(true), 1, 2, false, zero_overlap, 3000, 6, 1},
       {"llama_dp2_accumulation4", llama(), 1, 2, false, zero_overlap, 3000, 16, 2},
@@ -298,9 +304,9 @@ std::vector<Layout> grid() {
       {"gpt2_dropout_tp2", dropout, 2},
       {"gpt2_dropout_tp2_sp_dp2", dropout, 2, 2, true, zero_overlap},
       {"gpt2_dropout_tp4_sp", dropout, 4, 1, true, plain, 0, 4, 2},
-      {"gpt2_dropout_tp4_sp_dp2_zero", dropout, 4, 2, true, zero_tokens, 2000, 4, 2},
+      per_token({"gpt2_dropout_tp4_sp_dp2_zero", dropout, 4, 2, true, zero_overlap, 2000, 4, 2}),
       {"llama_dropout_tp2_sp", llama_dropout, 2, 1, true},
-      {"llama_dropout_dp4_per_token_zero", llama_dropout, 1, 4, false, zero_tokens, 2000},
+      per_token({"llama_dropout_dp4_per_token_zero", llama_dropout, 1, 4, false, zero_overlap, 2000}),
       {"llama_dropout_tp8_sp", llama_dropout, 8, 1, true, plain, 0, 2, 2},
   };
 }

@@ -15,14 +15,16 @@ namespace primus::optimizer::testing {
 /// work.
 inline std::unique_ptr<parallel::ParameterSet> small_model(at::ScalarType dtype = at::kFloat) {
   auto set = std::make_unique<parallel::ParameterSet>(dtype, at::kCPU);
-  set->add({.name = "embedding.word_embeddings.weight", .global_shape = {300, 137}});
+  set->add({.name = "embedding.word_embeddings.weight",
+            .global_shape = {300, 137},
+            .role = parallel::Role::word_embeddings});
   set->add({.name = "decoder.layers.0.input_layernorm.weight",
             .global_shape = {137},
             .init = {.kind = parallel::Initializer::Kind::constant, .value = 1.0},
             .decay = false});
   set->add({.name = "decoder.layers.0.mlp.linear_fc1.weight", .global_shape = {62, 137}});
   set->add({.name = "decoder.layers.0.mlp.linear_fc1.bias", .global_shape = {1}, .decay = false});
-  set->add({.name = "output_layer.weight", .global_shape = {33, 7}});
+  set->add({.name = "output_layer.weight", .global_shape = {33, 7}, .role = parallel::Role::output_layer});
   for (const auto& parameter : set->all()) parameter->initialize(1234);
   return set;
 }

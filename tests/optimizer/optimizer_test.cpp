@@ -19,13 +19,22 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 using Kind = OptimizerConfig::Kind;
 
+BufferOptions with_buckets(BufferOptions options) {
+  options.bucket_size = 8000;
+  return options;
+}
+
+BufferOptions shard_of_three(int rank) {
+  return {.data_parallel_rank = rank, .data_parallel_size = 3, .use_distributed_optimizer = true};
+}
+
 /// A model with its buffer and optimizer.
 struct Training {
   explicit Training(const OptimizerConfig& config, at::ScalarType dtype = at::kFloat,
-                    OptimizerShard shard = {})
+                    BufferOptions options = {})
       : model(testing::small_model(dtype)),
-        buffer(testing::pointers(*model), {.bucket_size = 8000, .data_parallel_size = shard.count}),
-        optimizer({&buffer}, config, parallel::Mesh(), shard) {}
+        buffer(testing::pointers(*model), with_buckets(options)),
+        optimizer({&buffer}, config, parallel::Mesh()) {}
 
   double step(int number, double learning_rate = 1e-2, double weight_decay = 0.1) {
     testing::fill_gradients(*model, number);
@@ -230,7 +239,7 @@ TEST(Optimizer, ShardsTogetherUpdateWhatOneUpdates) {
   at::Tensor joined;
   double sum = 0;
   for (int rank = 0; rank < 3; ++rank) {
-    Training shard(config, at::kBFloat16, {.rank = rank, .count = 3});
+    Training shard(config, at::kBFloat16, shard_of_three(rank));
     const at::Tensor start = shard.buffer.weights().clone();
     for (int i = 1; i <= 3; ++i) {
       const double norm = shard.step(i);
@@ -240,7 +249,7 @@ TEST(Optimizer, ShardsTogetherUpdateWhatOneUpdates) {
     joined = joined.defined() ? joined + change : start + change;
   }
   std::map<std::string, at::Tensor> expected;
-  Training view(config, at::kBFloat16, {.rank = 0, .count = 3});
+  Training view(config, at::kBFloat16, shard_of_three(0));
   const at::NoGradGuard no_grad;
   view.buffer.weights().copy_(joined);
   for (const auto& parameter : whole.model->all()) {
@@ -266,10 +275,10 @@ TEST(Optimizer, DecaySkipsWhatTheSpecSaysAndTheEdgesHaveTheirOwnRate) {
 TEST(Optimizer, OnlyWordEmbeddingsAndOutputLayerHaveTheDecoupledRate) {
   // Megatron marks these two weights (is_embedding_or_output_parameter), and no position embeddings.
   parallel::ParameterSet set(at::kFloat, at::kCPU);
-  const std::map<std::string, double> rates = {{"embedding.word_embeddings.weight", 0.25},
-                                               {"embedding.position_embeddings.weight", 0.5},
-                                               {"output_layer.weight", 0.25}};
-  for (const auto& [name, rate] : rates) set.add({.name = name, .global_shape = {5, 7}});
+  const std::map<std::string, double> rates = {{"words", 0.25}, {"positions", 0.5}, {"output", 0.25}};
+  set.add({.name = "words", .global_shape = {5, 7}, .role = parallel::Role::word_embeddings});
+  set.add({.name = "positions", .global_shape = {5, 7}});
+  set.add({.name = "output", .global_shape = {5, 7}, .role = parallel::Role::output_layer});
   for (const auto& parameter : set.all()) parameter->initialize(1234);
   ParamAndGradBuffer buffer(testing::pointers(set), {});
   Optimizer optimizer({&buffer}, {.clip_grad = 0}, parallel::Mesh());
@@ -323,7 +332,7 @@ TEST(Optimizer, ContinuesBitForBitFromItsSavedState) {
 TEST(Optimizer, PiecesOfAllShardsCoverEveryElementOnce) {
   std::map<std::string, std::int64_t> covered;
   for (int rank = 0; rank < 3; ++rank) {
-    Training shard({}, at::kBFloat16, {.rank = rank, .count = 3});
+    Training shard({}, at::kBFloat16, shard_of_three(rank));
     for (const parallel::TensorPiece& piece : shard.optimizer.state_pieces()) {
       EXPECT_FALSE(piece.replica);
       EXPECT_EQ(piece.data.numel(), piece.flat_end - piece.flat_begin);

@@ -11,8 +11,11 @@
 namespace primus::optimizer {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::ThrowsMessage;
 
 TEST(ParamAndGradBuffer, LaysParametersOutInReverseOrderOfUseAtAlignedPlaces) {
   const auto model = testing::small_model();
@@ -65,55 +68,102 @@ TEST(ParamAndGradBuffer, BucketsAreCutAtTheGivenSizeAndPaddedForAllRanks) {
   }
 }
 
-/// Accumulates into parameters in backward's order; the last named in `uses` is added to as often as it says.
-void backward(const std::vector<parallel::Parameter*>& parameters, int uses_of_first) {
-  for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
-    const int uses = *parameter == parameters.front() ? uses_of_first : 1;
-    for (int i = 0; i < uses; ++i) (*parameter)->weight.sink->on_accumulated();
-  }
-}
+void accumulate(parallel::Parameter* parameter) { parameter->weight.sink->on_accumulated.notify(); }
 
-TEST(ParamAndGradBuffer, ReportsEachBucketWhenItsGradientsAreCompleteOnceUsesAreLearnt) {
-  const auto model = testing::small_model();
-  const auto parameters = testing::pointers(*model);
-  ParamAndGradBuffer buffer(parameters, {.bucket_size = 8000});
+/// A buffer of two buckets whose last parameter in backward's order, the tied embedding, is used twice.
+struct Overlap {
+  Overlap() {
+    parameters.front()->add_use();
+    buffer.on_bucket_ready = [this](int bucket) { ready.push_back(bucket); };
+  }
+  /// One accumulation each, in backward's order, without the embedding.
+  void backward_of_layers() {
+    for (std::size_t i = parameters.size() - 1; i > 0; --i) accumulate(parameters[i]);
+  }
+
+  std::unique_ptr<parallel::ParameterSet> model = testing::small_model();
+  std::vector<parallel::Parameter*> parameters = testing::pointers(*model);
+  ParamAndGradBuffer buffer{parameters, {.bucket_size = 8000}};
   std::vector<int> ready;
-  buffer.on_bucket_ready = [&](int bucket) { ready.push_back(bucket); };
+};
 
-  buffer.start_last_backward();
-  backward(parameters, 2);
-  EXPECT_THAT(ready, IsEmpty());
-  buffer.finish_backward();
-  EXPECT_THAT(ready, ElementsAre(0, 1));
-
-  ready.clear();
-  backward(parameters, 2);  // An earlier micro-batch.
-  EXPECT_THAT(ready, IsEmpty());
-  buffer.start_last_backward();
-  backward({parameters.begin() + 1, parameters.end()}, 1);
-  EXPECT_THAT(ready, ElementsAre(0));
-  parameters.front()->weight.sink->on_accumulated();
-  EXPECT_THAT(ready, ElementsAre(0));
-  parameters.front()->weight.sink->on_accumulated();
-  EXPECT_THAT(ready, ElementsAre(0, 1));
-  EXPECT_THROW(parameters.front()->weight.sink->on_accumulated(), Error);
-  buffer.finish_backward();
-  EXPECT_THAT(ready, ElementsAre(0, 1));
+TEST(ParamAndGradBuffer, ReportsEachBucketWhenEveryUseInEveryMicroBatchWasAccumulated) {
+  Overlap overlap;
+  for (int iteration = 0; iteration < 2; ++iteration) {
+    overlap.ready.clear();
+    overlap.buffer.expect_gradients(2);
+    overlap.backward_of_layers();
+    for (int i = 0; i < 3; ++i) accumulate(overlap.parameters.front());
+    EXPECT_THAT(overlap.ready, IsEmpty());
+    overlap.backward_of_layers();
+    EXPECT_THAT(overlap.ready, ElementsAre(0));
+    accumulate(overlap.parameters.front());
+    EXPECT_THAT(overlap.ready, ElementsAre(0, 1));
+    overlap.buffer.check_complete();
+  }
 }
 
-TEST(ParamAndGradBuffer, AnUnusedParameterDelaysItsBucketToTheEnd) {
+TEST(ParamAndGradBuffer, MicroBatchesMayEndInAnyOrder) {
+  // As zero-bubble pipelines do: all of one parameter's weight gradients, then all of the next one's.
+  Overlap overlap;
+  overlap.buffer.expect_gradients(3);
+  for (std::size_t i = 1; i < overlap.parameters.size(); ++i)
+    for (int m = 0; m < 3; ++m) accumulate(overlap.parameters[i]);
+  EXPECT_THAT(overlap.ready, ElementsAre(0));
+}
+
+TEST(ParamAndGradBuffer, NamesAParameterThatIsAccumulatedTooOftenOrTooSeldom) {
+  Overlap overlap;
+  overlap.buffer.expect_gradients(1);
+  overlap.backward_of_layers();
+  accumulate(overlap.parameters.front());
+  const auto names = [](const char* problem) {
+    return ThrowsMessage<Error>(
+        AllOf(HasSubstr("embedding.word_embeddings.weight"), HasSubstr(problem)));
+  };
+  EXPECT_THAT([&] { overlap.buffer.check_complete(); }, names("1 times fewer"));
+  accumulate(overlap.parameters.front());
+  overlap.buffer.check_complete();
+  EXPECT_THAT([&] { accumulate(overlap.parameters.front()); }, names("more often"));
+}
+
+TEST(ParamAndGradBuffer, CountsNothingUnlessAsked) {
+  Overlap overlap;
+  overlap.backward_of_layers();
+  EXPECT_THAT(overlap.ready, IsEmpty());
+}
+
+TEST(ParamAndGradBuffer, WithTheDistributedOptimizerEachRankOwnsAnEqualPartOfEachBucket) {
   const auto model = testing::small_model();
-  const auto parameters = testing::pointers(*model);
-  ParamAndGradBuffer buffer(parameters, {});
-  int reports = 0;
-  for (int step = 0; step < 3; ++step) {
-    buffer.on_bucket_ready = [&](int) { ++reports; };
-    buffer.start_last_backward();
-    backward({parameters.begin() + 1, parameters.end()}, 1);
-    EXPECT_EQ(reports, step);
-    buffer.finish_backward();
-    EXPECT_EQ(reports, step + 1);
+  for (const bool distributed : {true, false}) {
+    for (int rank = 0; rank < 3; ++rank) {
+      const ParamAndGradBuffer buffer(testing::pointers(*model), {.bucket_size = 8000,
+                                                                  .data_parallel_rank = rank,
+                                                                  .data_parallel_size = 3,
+                                                                  .use_distributed_optimizer = distributed});
+      for (int i = 0; i < 2; ++i) {
+        const Bucket& bucket = buffer.buckets()[i];
+        const std::int64_t part = (bucket.end - bucket.begin) / 3;
+        EXPECT_EQ(buffer.owned_part(i).begin, distributed ? bucket.begin + rank * part : bucket.begin);
+        EXPECT_EQ(buffer.owned_part(i).end, distributed ? bucket.begin + (rank + 1) * part : bucket.end);
+      }
+    }
   }
+}
+
+TEST(ParamAndGradBuffer, ATiedParameterHasABucketOfItsOwnWhereRanksOwnParts) {
+  parallel::ParameterSet set(at::kFloat, at::kCPU);
+  set.add({.name = "a", .global_shape = {100}});
+  set.add({.name = "tied", .global_shape = {100}, .tied_across_stages = true});
+  set.add({.name = "b", .global_shape = {100}});
+  const auto buckets = [&](bool distributed) {
+    const ParamAndGradBuffer buffer(testing::pointers(set), {.use_distributed_optimizer = distributed});
+    std::vector<int> result;
+    for (const BufferSlot& slot : buffer.slots()) result.push_back(slot.bucket);
+    return result;
+  };
+  EXPECT_THAT(buckets(true), ElementsAre(0, 1, 2));
+  EXPECT_THAT(buckets(false), ElementsAre(0, 0, 0));
 }
 
 TEST(GroupForBuffers, SeparatesExperts) {
@@ -121,7 +171,7 @@ TEST(GroupForBuffers, SeparatesExperts) {
   set.add({.name = "a", .global_shape = {2}});
   set.add({.name = "b", .global_shape = {2}, .expert = true});
   set.add({.name = "c", .global_shape = {2}});
-  const auto groups = group_for_buffers({&set});
+  const auto groups = group_for_buffers(set);
   ASSERT_EQ(groups.size(), 2);
   EXPECT_THAT(groups[0], ElementsAre(set.find("a"), set.find("c")));
   EXPECT_THAT(groups[1], ElementsAre(set.find("b")));

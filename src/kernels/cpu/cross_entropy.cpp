@@ -175,7 +175,7 @@ struct FusedLinearCrossEntropy : torch::autograd::Function<FusedLinearCrossEntro
       throw Error("the output layer's gradients are taken once, and only with a loss_gradient");
     if (!at::equal(upstream[0].reshape({-1}).to(at::kFloat), state->loss_gradient))
       throw Error("the losses' gradient is not the loss_gradient that the forward was given");
-    if (state->sink != nullptr && state->sink->on_accumulated) state->sink->on_accumulated();
+    if (state->sink != nullptr) state->sink->on_accumulated.notify();
     const at::Tensor hidden_gradient = std::move(state->hidden_gradient);
     return {hidden_gradient.view(ctx->saved_data["shape"].toIntVector()),
             std::move(state->weight_gradient),

@@ -242,6 +242,7 @@ TEST_P(Passes, linear_cross_entropy_is_no_further_from_float64_than_the_composit
 struct OutputLayer {
   c10::intrusive_ptr<GradientSink> sink = c10::make_intrusive<GradientSink>();
   int reports = 0;
+  Listeners::Subscription subscription;
   Weight weight{at::randn({300, 32}).requires_grad_(), sink};
   at::Tensor hidden = at::randn({97, 2, 32}).requires_grad_();
   at::Tensor labels = at::randint(300, {97, 2});
@@ -249,7 +250,7 @@ struct OutputLayer {
 
   OutputLayer() {
     sink->main_grad = at::zeros({300, 32});
-    sink->on_accumulated = [this] { ++reports; };
+    subscription = sink->on_accumulated.add([this] { ++reports; });
   }
   at::Tensor losses(const at::Tensor& loss_gradient) {
     return fused_linear_cross_entropy(hidden, weight, labels, loss_gradient, {}, 0.0, {}, 1);
