@@ -71,35 +71,28 @@ int main(int argc, char** argv) {
   kernels::cpu::install_caching_allocator();
   const parallel::Mesh mesh;
   const model::TransformerConfig config = config_of(options);
-  model::GPTModel model(config, model::ChunkSpec::whole(config), mesh);
-  model.initialize();
-  const optimizer::DataParallelConfig ddp{.overlap_grad_reduce = true, .use_distributed_optimizer = true};
-  const auto buffers = optimizer::make_buffers(model.parameters(), ddp, /*bucket_size=*/0, mesh);
-  optimizer::ParamAndGradBuffer& buffer = *buffers.front();
-  optimizer::DistributedDataParallel data_parallel({&buffer}, ddp, mesh);
-  optimizer::Optimizer adam({&buffer}, {}, mesh);
+  train::Replica replica({.model = config,
+                          .chunks = {model::ChunkSpec::whole(config)},
+                          .data_parallel = {.overlap_grad_reduce = true, .use_distributed_optimizer = true}},
+                         mesh);
+  replica.initialize();
 
   const at::Tensor text = at::arange(options.tokens + 1, at::kLong).mul(7919).remainder(4093);
-  const at::Tensor tokens = text.slice(0, 0, options.tokens).unsqueeze(0),
-                   labels = text.slice(0, 1).unsqueeze(0),
-                   weights = at::full({1, options.tokens}, 1.0 / static_cast<double>(options.tokens));
+  const train::MicroBatch micro_batch = {.input = {.tokens = text.slice(0, 0, options.tokens).unsqueeze(0),
+                                                   .labels = text.slice(0, 1).unsqueeze(0),
+                                                   .training = true},
+                                         .loss_mask = at::ones({1, options.tokens})};
   std::vector<double> seconds;
   double loss = 0;
   for (int step = 0; step < options.steps; ++step) {
     const double start = processor_seconds();
-    buffer.zero_gradients();
-    data_parallel.start_iteration(step, /*num_microbatches=*/1);
-    const at::Tensor losses = model.forward(
-        {.tokens = tokens, .labels = labels, .loss_gradient = weights, .training = true, .step = step});
-    const at::Tensor mean = losses.detach().mean();
-    torch::autograd::backward({losses}, {weights});
-    data_parallel.finish_gradients();
-    const at::Tensor report = mean.to(at::kDouble);
-    mesh.data_context().all_reduce(report);
-    adam.step({.learning_rate = 1e-3, .weight_decay = 0.1, .gradient_scale = 1, .iteration = step});
-    data_parallel.gather_weights();
-    mesh.world().all_reduce(report);
-    loss = report.item<double>();
+    train::StepBatch batch = {.iteration = step, .micro_batches = {micro_batch}};
+    batch.micro_batches.front().input.step = step;
+    loss = replica.forward_backward(batch).mean();
+    replica.optimizer().step(
+        {.learning_rate = 1e-3, .weight_decay = 0.1, .gradient_scale = 1, .iteration = step});
+    replica.gather_weights();
+    mesh.world().all_reduce(at::full({1}, loss, at::kDouble));
     seconds.push_back(processor_seconds() - start);
   }
   std::sort(seconds.begin(), seconds.end());

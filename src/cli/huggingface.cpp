@@ -13,7 +13,7 @@
 #include "cli/tokenizer_export.h"
 #include "core/error.h"
 #include "core/lock.h"
-#include "model/flops.h"
+#include "model/analysis.h"
 #include "parallel/tensor_piece.h"
 #include "tokenizer/options_json.h"
 

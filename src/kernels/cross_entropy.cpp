@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/compute_dtype.h"
@@ -75,16 +76,33 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, con
 }
 
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
-                                const at::Tensor& loss_gradient, const VocabularyShard& shard, double softcap,
-                                const KernelOptions& options) {
+                                const VocabularyShard& shard, double softcap, const KernelOptions& options) {
   const OperatorSpan span("LinearCrossEntropy");
-  const bool differentiates = at::GradMode::is_enabled() && !loss_gradient.defined();
-  if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden) && !differentiates) {
-    return cpu::fused_linear_cross_entropy(hidden, weight, labels, loss_gradient, shard, softcap, options);
-  }
+  if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden) && !at::GradMode::is_enabled())
+    return cpu::fused_linear_cross_entropy(hidden, weight, labels, {}, shard, softcap, options).losses;
   at::Tensor logits = linear(hidden, weight, {}, options);
   if (softcap > 0.0) logits = at::tanh(logits / softcap) * softcap;
   return cross_entropy(logits, labels, shard, options);
+}
+
+OutputLayerLoss linear_cross_entropy_with_gradients(const at::Tensor& hidden, const Weight& weight,
+                                                    const at::Tensor& labels, const at::Tensor& loss_gradient,
+                                                    const VocabularyShard& shard, double softcap,
+                                                    const KernelOptions& options) {
+  if (options.fused_cross_entropy && cpu::covers_cross_entropy(hidden)) {
+    const OperatorSpan span("LinearCrossEntropy");
+    const at::NoGradGuard no_grad;
+    return cpu::fused_linear_cross_entropy(hidden, weight, labels, loss_gradient, shard, softcap, options);
+  }
+  const at::AutoGradMode differentiate(true);
+  const at::Tensor input = hidden.detach().requires_grad_();
+  const at::Tensor losses = linear_cross_entropy(input, weight, labels, shard, softcap, options);
+  variable_list gradients =
+      torch::autograd::grad({losses}, {input, weight.value}, {loss_gradient}, /*retain_graph=*/std::nullopt,
+                            /*create_graph=*/false, /*allow_unused=*/true);
+  return {.losses = losses.detach(),
+          .hidden_gradient = std::move(gradients[0]),
+          .weight_gradient = std::move(gradients[1])};
 }
 
 }  // namespace primus::kernels

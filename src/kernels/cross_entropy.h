@@ -31,16 +31,30 @@ struct VocabularyShard {
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
                          const VocabularyShard& shard = {}, const KernelOptions& options = {});
 
-/// cross_entropy(softcap(hidden·Wᵀ), labels) as one operator, so that a fused version need not materialise
-/// the logits. hidden [s, b, h], weight [v, h], labels int64 [s, b]; `softcap` > 0: logits become
-/// softcap·tanh(logits / softcap). Returns fp32 [s, b]. Over several holders of the vocabulary the gradient
-/// of `hidden` is a partial sum, as a column-parallel linear's.
-///
-/// `loss_gradient`, fp32 [s, b], is the gradient that the backward of the losses will be given, where that is
-/// known; the fused version needs it for training and then adds the weight's gradient to its sink in the
-/// forward already. Undefined: no gradient is taken, or that of any gradient, with all logits in memory.
+/// cross_entropy(softcap(hidden·Wᵀ), labels) of an output layer. hidden [s, b, h], weight [v, h], labels
+/// int64 [s, b]; `softcap` > 0: logits become softcap·tanh(logits / softcap). Returns fp32 [s, b]. Under
+/// autograd all logits are kept for the backward; training calls the function below. Over several holders of
+/// the vocabulary the gradient of `hidden` is a partial sum, as a column-parallel linear's.
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const Weight& weight, const at::Tensor& labels,
-                                const at::Tensor& loss_gradient = {}, const VocabularyShard& shard = {},
-                                double softcap = 0.0, const KernelOptions& options = {});
+                                const VocabularyShard& shard = {}, double softcap = 0.0,
+                                const KernelOptions& options = {});
+
+/// The losses of an output layer, and the gradients of their weighted sum.
+struct OutputLayerLoss {
+  /// fp32 [s, b], in nats.
+  at::Tensor losses;
+  /// [s, b, h], in the dtype of the hidden states.
+  at::Tensor hidden_gradient;
+  /// [v, h] for a weight without a sink. A sink has it added, or is handed its computation to be run later
+  /// (GradientSink::defer).
+  at::Tensor weight_gradient;
+};
+
+/// The losses and their gradients in one go, outside of autograd, so that the logits are never all in memory.
+/// `loss_gradient` fp32 [s, b]: the weight of each loss in the sum that is differentiated.
+OutputLayerLoss linear_cross_entropy_with_gradients(const at::Tensor& hidden, const Weight& weight,
+                                                    const at::Tensor& labels, const at::Tensor& loss_gradient,
+                                                    const VocabularyShard& shard = {}, double softcap = 0.0,
+                                                    const KernelOptions& options = {});
 
 }  // namespace primus::kernels

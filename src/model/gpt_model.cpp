@@ -28,10 +28,9 @@ GPTModel::GPTModel(const TransformerConfig& config, const ChunkSpec& chunk, cons
   check(config);
   check_shared_by(config, mesh.tensor().size());
   if (chunk.pre_process) embedding_.emplace(config, mesh, parameters_);
-  layers_.reserve(static_cast<std::size_t>(chunk.num_layers));
-  for (std::int64_t i = 0; i < chunk.num_layers; ++i) {
-    layers_.emplace_back(config, chunk.first_layer + i, static_cast<std::size_t>(i), mesh, parameters_);
-  }
+  layers_.reserve(chunk.layers.size());
+  for (std::size_t i = 0; i < chunk.layers.size(); ++i)
+    layers_.emplace_back(config, chunk.layers[i], i, mesh, parameters_);
   if (chunk.post_process) {
     final_layernorm_.emplace(config, "decoder.final_layernorm.", config.hidden_size, mesh.sequence_parallel(),
                              parameters_);
@@ -64,24 +63,28 @@ void GPTModel::initialize() {
 }
 
 at::Tensor GPTModel::forward(const ModelInput& input, const at::Tensor& hidden) const {
-  const at::Tensor decoded = decode(input, hidden);
-  if (!output_layer_) return decoded;
-  return output_layer_->loss(decoded, sequence_first(input.labels), sequence_first(input.loss_gradient))
-      .transpose(0, 1);
+  const at::Tensor positions = positions_of(input);
+  const ForwardContext context = make_context(input, positions);
+  at::Tensor x = embedding_ ? embedding_->forward(sequence_first(input.tokens), positions, context) : hidden;
+  for (const TransformerLayer& layer : layers_) x = layer.forward(x, context);
+  if (input.cache != nullptr) input.cache->length += input.tokens.size(1);
+  return final_layernorm_ ? final_layernorm_->forward(x) : x;
+}
+
+at::Tensor GPTModel::losses(const ModelInput& input, const at::Tensor& hidden) const {
+  return output_layer_->losses(hidden, sequence_first(input.labels)).transpose(0, 1);
+}
+
+kernels::OutputLayerLoss GPTModel::losses_and_gradients(const ModelInput& input, const at::Tensor& hidden,
+                                                        const at::Tensor& loss_gradient) const {
+  kernels::OutputLayerLoss result = output_layer_->losses_and_gradients(hidden, sequence_first(input.labels),
+                                                                        sequence_first(loss_gradient));
+  result.losses = result.losses.transpose(0, 1);
+  return result;
 }
 
 at::Tensor GPTModel::logits(const ModelInput& input) const {
-  return output_layer_->logits(decode(input, {})).transpose(0, 1);
-}
-
-/// Everything but the output layer: [s, b, h].
-at::Tensor GPTModel::decode(const ModelInput& input, at::Tensor hidden) const {
-  const at::Tensor positions = positions_of(input);
-  const ForwardContext context = make_context(input, positions);
-  if (embedding_) hidden = embedding_->forward(sequence_first(input.tokens), positions, context);
-  for (const TransformerLayer& layer : layers_) hidden = layer.forward(hidden, context);
-  if (input.cache != nullptr) input.cache->length += input.tokens.size(1);
-  return final_layernorm_ ? final_layernorm_->forward(hidden) : hidden;
+  return output_layer_->logits(forward(input)).transpose(0, 1);
 }
 
 ForwardContext GPTModel::make_context(const ModelInput& input, const at::Tensor& positions) const {

@@ -7,6 +7,7 @@
 
 #include "model/embedding.h"
 #include "model/forward_context.h"
+#include "model/layer_spec.h"
 #include "model/norm.h"
 #include "model/transformer_config.h"
 #include "model/transformer_layer.h"
@@ -18,27 +19,23 @@ namespace primus::model {
 
 /// The part of the model that one chunk of a pipeline stage holds.
 struct ChunkSpec {
-  /// Global number of the first layer, from 0.
-  std::int64_t first_layer = 0;
-  std::int64_t num_layers = 0;
+  std::vector<LayerSpec> layers;
   /// Holds the embedding.
   bool pre_process = true;
   /// Holds the final norm and the output layer.
   bool post_process = true;
 
-  static ChunkSpec whole(const TransformerConfig& config) { return {0, config.num_layers, true, true}; }
+  static ChunkSpec whole(const TransformerConfig& config) {
+    return {.layers = layer_specs(config), .pre_process = true, .post_process = true};
+  }
 };
 
 /// One micro-batch. Tokens come batch first, as data sets have them.
 struct ModelInput {
   /// int64 [b, s]. A chunk without the embedding reads its shape alone.
   at::Tensor tokens;
-  /// int64 [b, s]; needed where the loss is computed.
+  /// int64 [b, s]; needed where losses are computed.
   at::Tensor labels = {};
-  /// fp32 [b, s]: the gradient of the losses that the backward will be given, known beforehand since a loss
-  /// is a weighted sum. With it no logits are kept, and the gradient of the output layer's weight is taken in
-  /// the forward.
-  at::Tensor loss_gradient = {};
   /// int64 [b, s]; undefined: 0, 1, 2, ... (after the cached tokens, if any).
   at::Tensor positions = {};
   /// int32 [b, s]: documents that must not see each other (reset_attention_mask); undefined: one.
@@ -65,12 +62,21 @@ class GPTModel {
   /// Draws all weights; depends on the configuration's seed alone, not on the layout.
   void initialize();
 
-  /// The cross entropy of each label in nats, fp32 [b, s]; or, from a chunk without the output layer, the
-  /// hidden states [s, b, h] for the next one. `hidden` is the previous chunk's output; undefined for the
-  /// first.
+  /// Everything but the output layer: the hidden states [s, b, h] for the next chunk, or for the output
+  /// layer. `hidden` is the previous chunk's output; undefined for the first. With sequence parallelism [s /
+  /// size, b, h].
   at::Tensor forward(const ModelInput& input, const at::Tensor& hidden = {}) const;
 
-  /// The logits [b, s, padded vocabulary] of the whole model; no labels needed.
+  // Of a chunk with the output layer; `hidden` is what `forward` returned.
+
+  /// The cross entropy of each label in nats, fp32 [b, s].
+  at::Tensor losses(const ModelInput& input, const at::Tensor& hidden) const;
+  /// The same with the gradients of the losses' sum weighted by `loss_gradient`, fp32 [b, s]. That of the
+  /// hidden states starts the backward pass; that of the weight is added to its sink.
+  kernels::OutputLayerLoss losses_and_gradients(const ModelInput& input, const at::Tensor& hidden,
+                                                const at::Tensor& loss_gradient) const;
+
+  /// The logits [b, s, padded vocabulary] of the whole model.
   at::Tensor logits(const ModelInput& input) const;
 
   /// An empty cache for this chunk.
@@ -82,7 +88,6 @@ class GPTModel {
   const parallel::ParameterSet& parameters() const { return parameters_; }
 
  private:
-  at::Tensor decode(const ModelInput& input, at::Tensor hidden) const;
   ForwardContext make_context(const ModelInput& input, const at::Tensor& positions) const;
   void add_output_layer(const parallel::Mesh& mesh);
 

@@ -6,42 +6,61 @@ namespace primus::model {
 
 namespace {
 
-std::optional<Norm> head_norm(const TransformerConfig& config, const std::string& name,
-                              const parallel::Mesh& mesh, parallel::ParameterSet& parameters) {
-  if (!config.qk_layernorm) return {};
-  return Norm(config, name, config.kv_channels, /*sees_a_part=*/mesh.tensor().size() > 1, parameters);
+std::optional<Norm> head_norm(const PartContext& context, const char* name) {
+  if (!context.config.qk_layernorm) return {};
+  return Norm(context.config, context.name + name, context.config.kv_channels,
+              /*sees_a_part=*/context.mesh.tensor().size() > 1, context.parameters);
+}
+
+PartCosts self_attention_costs(const TransformerConfig& config, const LayerSpec& /*layer*/,
+                               std::int64_t seq_length) {
+  const std::int64_t queries = config.num_attention_heads * config.kv_channels;
+  const auto projections = static_cast<double>(config.hidden_size * (config.qkv_size() + queries));
+  // Scores and context, each halved by the causal mask. Megatron counts windows in full as well.
+  const double scores = static_cast<double>(queries) * static_cast<double>(seq_length);
+  constexpr std::int64_t fp32 = 4;
+  return {.multiply_adds = projections + scores,
+          .kept_elements = config.qkv_size() + queries,
+          .kept_bytes = fp32 * config.num_attention_heads};
 }
 
 }  // namespace
 
-SelfAttention::SelfAttention(const TransformerConfig& config, std::int64_t layer, std::size_t cache_slot,
-                             const std::string& name, const parallel::Mesh& mesh,
-                             parallel::ParameterSet& parameters)
-    : layer_(layer),
-      cache_slot_(cache_slot),
-      slots_(config.heads_per_group() + 2),
-      head_size_(config.kv_channels),
-      heads_(config.num_attention_heads),
-      first_head_(mesh.tensor().rank() * config.num_attention_heads / mesh.tensor().size()),
-      dropout_(config.attention_dropout),
-      attention_{.window_left = config.attention_window(layer), .softcap = config.attn_logit_softcapping},
-      kernels_(config.kernels),
-      linear_qkv_({.name = name + ".linear_qkv",
-                   .in = config.hidden_size,
-                   .out = config.qkv_size(),
-                   .bias = config.add_bias_linear || config.add_qkv_bias,
-                   .init = {.value = config.init_method_std},
-                   .kernels = config.kernels},
-                  mesh, parameters),
-      q_layernorm_(head_norm(config, name + ".q_layernorm.", mesh, parameters)),
-      k_layernorm_(head_norm(config, name + ".k_layernorm.", mesh, parameters)),
-      linear_proj_({.name = name + ".linear_proj",
-                    .in = config.num_attention_heads * config.kv_channels,
-                    .out = config.hidden_size,
-                    .bias = config.add_bias_linear,
-                    .init = {.value = config.output_init_std()},
-                    .kernels = config.kernels},
-                   mesh, parameters) {}
+const PartKind self_attention = {.name = "self_attention",
+                                 .norm = "self_attention.linear_qkv.layer_norm_",
+                                 .make = [](const PartContext& context) -> std::unique_ptr<LayerPart> {
+                                   return std::make_unique<SelfAttention>(context);
+                                 },
+                                 .costs = self_attention_costs};
+
+SelfAttention::SelfAttention(const PartContext& context)
+    : layer_(context.layer.number),
+      cache_slot_(context.cache_slot),
+      slots_(context.config.heads_per_group() + 2),
+      head_size_(context.config.kv_channels),
+      heads_(context.config.num_attention_heads),
+      first_head_(context.mesh.tensor().rank() * heads_ / context.mesh.tensor().size()),
+      rotary_(context.layer.rotary),
+      dropout_(context.config.attention_dropout),
+      attention_{.window_left = context.layer.attention_window,
+                 .softcap = context.config.attn_logit_softcapping},
+      kernels_(context.config.kernels),
+      linear_qkv_({.name = context.name + ".linear_qkv",
+                   .in = context.config.hidden_size,
+                   .out = context.config.qkv_size(),
+                   .bias = context.config.add_bias_linear || context.config.add_qkv_bias,
+                   .init = {.value = context.config.init_method_std},
+                   .kernels = context.config.kernels},
+                  context.mesh, context.parameters),
+      q_layernorm_(head_norm(context, ".q_layernorm.")),
+      k_layernorm_(head_norm(context, ".k_layernorm.")),
+      linear_proj_({.name = context.name + ".linear_proj",
+                    .in = heads_ * head_size_,
+                    .out = context.config.hidden_size,
+                    .bias = context.config.add_bias_linear,
+                    .init = {.value = context.config.output_init_std()},
+                    .kernels = context.config.kernels},
+                   context.mesh, context.parameters) {}
 
 at::Tensor SelfAttention::forward(const at::Tensor& x, const ForwardContext& context) const {
   const at::Tensor projected = linear_qkv_.forward(x);
@@ -50,7 +69,7 @@ at::Tensor SelfAttention::forward(const at::Tensor& x, const ForwardContext& con
   if (q_layernorm_ || context.cache != nullptr) {
     attended = attend_apart(qkv, context);
   } else {
-    if (context.rope.cos.defined()) qkv = kernels::apply_rope_packed(qkv, context.rope, kernels_);
+    if (rotates(context)) qkv = kernels::apply_rope_packed(qkv, context.rope, kernels_);
     attended = kernels::attention_packed(qkv, attention_, context.documents, {}, dropout(context), kernels_);
   }
   return linear_proj_.forward_without_bias(attended);
@@ -65,7 +84,7 @@ at::Tensor SelfAttention::attend_apart(const at::Tensor& qkv, const ForwardConte
     query = q_layernorm_->forward(query);
     key = k_layernorm_->forward(key);
   }
-  if (context.rope.cos.defined()) {
+  if (rotates(context)) {
     query = kernels::apply_rope(query, context.rope, kernels_);
     key = kernels::apply_rope(key, context.rope, kernels_);
   }

@@ -1,32 +1,26 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <optional>
-#include <string>
 
 #include "kernels/attention.h"
-#include "model/forward_context.h"
+#include "model/layer_spec.h"
 #include "model/norm.h"
-#include "model/transformer_config.h"
 #include "parallel/layers.h"
 
 namespace primus::model {
 
 /// Causal self-attention with grouped queries (Ainslie et al., 2023): one projection gives, per group, its
 /// queries, one key and one value.
-class SelfAttention {
+class SelfAttention : public LayerPart {
  public:
-  /// `layer`: global number; `cache_slot`: number within the chunk; `name`: prefix of the parameters.
-  SelfAttention(const TransformerConfig& config, std::int64_t layer, std::size_t cache_slot,
-                const std::string& name, const parallel::Mesh& mesh, parallel::ParameterSet& parameters);
+  explicit SelfAttention(const PartContext& context);
 
-  /// x [s, b, h], normed; returns [s, b, h] to which the bias is yet to be added.
-  at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const;
-  std::optional<kernels::Weight> bias() const { return linear_proj_.bias(); }
+  at::Tensor forward(const at::Tensor& x, const ForwardContext& context) const override;
+  std::optional<kernels::Weight> bias() const override { return linear_proj_.bias(); }
 
  private:
   at::Tensor attend_apart(const at::Tensor& qkv, const ForwardContext& context) const;
+  bool rotates(const ForwardContext& context) const { return rotary_ && context.rope.cos.defined(); }
   kernels::AttentionDropout dropout(const ForwardContext& context) const;
 
   std::int64_t layer_;
@@ -36,6 +30,7 @@ class SelfAttention {
   /// All heads, and the first of those here: they number the random numbers of dropout.
   std::int64_t heads_;
   std::int64_t first_head_;
+  bool rotary_;
   double dropout_;
   kernels::AttentionConfig attention_;
   kernels::KernelOptions kernels_;
@@ -44,5 +39,7 @@ class SelfAttention {
   std::optional<Norm> k_layernorm_;
   parallel::RowParallelLinear linear_proj_;
 };
+
+extern const PartKind self_attention;
 
 }  // namespace primus::model

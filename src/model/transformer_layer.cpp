@@ -8,35 +8,36 @@ namespace primus::model {
 
 namespace {
 
-// Names as Megatron's Transformer Engine layers have them: a norm belongs to the linear that it feeds.
-std::string prefix(std::int64_t layer, const char* part) {
-  return fmt::format("decoder.layers.{}.{}", layer, part);
+std::string name_of(const LayerSpec& layer, const std::string& part) {
+  return fmt::format("decoder.layers.{}.{}", layer.number, part);
 }
 
 }  // namespace
 
-TransformerLayer::TransformerLayer(const TransformerConfig& config, std::int64_t layer,
+TransformerLayer::TransformerLayer(const TransformerConfig& config, const LayerSpec& layer,
                                    std::size_t cache_slot, const parallel::Mesh& mesh,
                                    parallel::ParameterSet& parameters)
-    : layer_(layer),
+    : layer_(layer.number),
       hidden_size_(config.hidden_size),
       dropout_(config.hidden_dropout),
       kernels_(config.kernels),
-      input_layernorm_(config, prefix(layer, "self_attention.linear_qkv.layer_norm_"), config.hidden_size,
+      input_layernorm_(config, name_of(layer, layer.attention->norm), config.hidden_size,
                        mesh.sequence_parallel(), parameters),
-      self_attention_(config, layer, cache_slot, prefix(layer, "self_attention"), mesh, parameters),
-      pre_mlp_layernorm_(config, prefix(layer, "mlp.linear_fc1.layer_norm_"), config.hidden_size,
+      attention_(layer.attention->make(
+          {config, layer, cache_slot, name_of(layer, layer.attention->name), mesh, parameters})),
+      pre_mlp_layernorm_(config, name_of(layer, layer.feed_forward->norm), config.hidden_size,
                          mesh.sequence_parallel(), parameters),
-      mlp_(config, prefix(layer, "mlp"), mesh, parameters) {}
+      feed_forward_(layer.feed_forward->make(
+          {config, layer, cache_slot, name_of(layer, layer.feed_forward->name), mesh, parameters})) {}
 
 at::Tensor TransformerLayer::forward(const at::Tensor& x, const ForwardContext& context) const {
   const at::Tensor normed = input_layernorm_.forward(x);
-  const at::Tensor attended = self_attention_.forward(normed, context);
-  const at::Tensor hidden = add(x, attended, self_attention_.bias(), "attention_output", context);
+  const at::Tensor attended = attention_->forward(normed, context);
+  const at::Tensor hidden = add(x, attended, attention_->bias(), "attention_output", context);
 
   const at::Tensor normed_hidden = pre_mlp_layernorm_.forward(hidden);
-  const at::Tensor widened = mlp_.forward(normed_hidden);
-  return add(hidden, widened, mlp_.bias(), "mlp_output", context);
+  const at::Tensor widened = feed_forward_->forward(normed_hidden, context);
+  return add(hidden, widened, feed_forward_->bias(), "mlp_output", context);
 }
 
 at::Tensor TransformerLayer::add(const at::Tensor& residual, const at::Tensor& x,

@@ -2,19 +2,18 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/forward_context.h"
-#include "model/mlp.h"
+#include <memory>
+
+#include "model/layer_spec.h"
 #include "model/norm.h"
-#include "model/self_attention.h"
-#include "model/transformer_config.h"
 
 namespace primus::model {
 
-/// One pre-norm block: x += dropout(attention(norm(x))), then x += dropout(mlp(norm(x))).
+/// One pre-norm block: x += dropout(attention(norm(x))), then x += dropout(feed_forward(norm(x))).
 class TransformerLayer {
  public:
-  /// `layer`: global number, from 0; `cache_slot`: number within the chunk.
-  TransformerLayer(const TransformerConfig& config, std::int64_t layer, std::size_t cache_slot,
+  /// `cache_slot`: number within the chunk.
+  TransformerLayer(const TransformerConfig& config, const LayerSpec& layer, std::size_t cache_slot,
                    const parallel::Mesh& mesh, parallel::ParameterSet& parameters);
 
   /// x [s, b, h]; returns [s, b, h].
@@ -29,9 +28,9 @@ class TransformerLayer {
   double dropout_;
   kernels::KernelOptions kernels_;
   Norm input_layernorm_;
-  SelfAttention self_attention_;
+  std::unique_ptr<LayerPart> attention_;
   Norm pre_mlp_layernorm_;
-  Mlp mlp_;
+  std::unique_ptr<LayerPart> feed_forward_;
 };
 
 }  // namespace primus::model

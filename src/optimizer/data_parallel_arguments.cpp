@@ -1,7 +1,5 @@
 #include "optimizer/data_parallel_arguments.h"
 
-#include <algorithm>
-
 #include "config/arguments.h"
 #include "core/error.h"
 
@@ -16,25 +14,18 @@ DataParallelConfig data_parallel_config_from(const config::Arguments& arguments,
   config.grad_reduce_in_bf16 = arguments.get<"grad_reduce_in_bf16">();
   config.gradient_divisor = normalization.rank_divisor();
   config.check_for_nan_in_grad = arguments.get<"check_for_nan_in_loss_and_grad">();
-  return config;
-}
-
-std::int64_t bucket_size_from(const config::Arguments& arguments, int data_parallel_size,
-                              std::int64_t elements) {
-  constexpr std::int64_t smallest = 40'000'000, per_rank = 1'000'000;
-  const auto size = arguments.get<"ddp_bucket_size">(), count = arguments.get<"ddp_num_buckets">();
-  if (size && count) {
+  config.bucket_size = arguments.get<"ddp_bucket_size">();
+  config.num_buckets = arguments.get<"ddp_num_buckets">();
+  if (config.bucket_size && config.num_buckets) {
     throw UserError(arguments.where<"ddp_num_buckets">(),
                     "ddp_bucket_size and ddp_num_buckets exclude each other: leave one of them null");
   }
-  if (size.value_or(1) < 1 || count.value_or(1) < 1) {
-    throw UserError(size ? arguments.where<"ddp_bucket_size">() : arguments.where<"ddp_num_buckets">(),
-                    "must be at least 1");
+  if (config.bucket_size.value_or(1) < 1 || config.num_buckets.value_or(1) < 1) {
+    throw UserError(
+        config.bucket_size ? arguments.where<"ddp_bucket_size">() : arguments.where<"ddp_num_buckets">(),
+        "must be at least 1");
   }
-  if (!arguments.get<"overlap_grad_reduce">()) return 0;
-  if (size) return *size;
-  if (count) return (elements + *count - 1) / *count;
-  return std::max(smallest, per_rank * data_parallel_size);
+  return config;
 }
 
 }  // namespace primus::optimizer

@@ -16,6 +16,18 @@ at::Tensor view_of(const at::Tensor& flat, const Bucket& bucket) {
   return flat.narrow(0, bucket.begin, bucket.end - bucket.begin);
 }
 
+/// In elements; 0: one bucket.
+std::int64_t bucket_size(const DataParallelConfig& config,
+                         const std::vector<parallel::Parameter*>& parameters, int ranks) {
+  constexpr std::int64_t smallest = 40'000'000, per_rank = 1'000'000;
+  if (!config.overlap_grad_reduce) return 0;
+  if (config.bucket_size) return *config.bucket_size;
+  if (!config.num_buckets) return std::max(smallest, per_rank * ranks);
+  std::int64_t elements = 0;
+  for (const parallel::Parameter* parameter : parameters) elements += parameter->local_numel();
+  return (elements + *config.num_buckets - 1) / *config.num_buckets;
+}
+
 /// `owned` as a part of a tensor that holds `bucket` alone.
 at::Tensor part_of(const at::Tensor& tensor, const Bucket& bucket, const Bucket& owned) {
   return tensor.narrow(0, owned.begin - bucket.begin, owned.end - owned.begin);
@@ -187,13 +199,12 @@ void DistributedDataParallel::wait_for_weights() {
 
 std::vector<std::unique_ptr<ParamAndGradBuffer>> make_buffers(const parallel::ParameterSet& chunk,
                                                               const DataParallelConfig& config,
-                                                              std::int64_t bucket_size,
                                                               const parallel::Mesh& mesh) {
   std::vector<std::unique_ptr<ParamAndGradBuffer>> result;
   for (const std::vector<parallel::Parameter*>& parameters : group_for_buffers(chunk)) {
     const parallel::Group& replicas = parallel::placement_of(parameters.front()->spec(), mesh).replicas;
     result.push_back(std::make_unique<ParamAndGradBuffer>(
-        parameters, BufferOptions{.bucket_size = bucket_size,
+        parameters, BufferOptions{.bucket_size = bucket_size(config, parameters, replicas.size()),
                                   .data_parallel_rank = replicas.rank(),
                                   .data_parallel_size = replicas.size(),
                                   .use_distributed_optimizer = config.use_distributed_optimizer}));

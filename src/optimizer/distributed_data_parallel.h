@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "optimizer/param_and_grad_buffer.h"
@@ -24,6 +25,10 @@ struct DataParallelConfig {
   bool grad_reduce_in_bf16 = false;
   /// Divides each rank's gradients before they are summed; see LossNormalization.
   int gradient_divisor = 1;
+  /// Where reductions overlap, a bucket closes at `bucket_size` elements, or at such a size that there are
+  /// about `num_buckets`. Neither: Megatron's max(40 million, 1 million per data-parallel rank).
+  std::optional<std::int64_t> bucket_size;
+  std::optional<std::int64_t> num_buckets;
   /// A gradient with NaN or Inf is reported with its rank and parameter before it is spread to the others.
   bool check_for_nan_in_grad = true;
 };
@@ -82,10 +87,9 @@ class DistributedDataParallel {
 };
 
 /// The buffers of a model chunk: one for its dense parameters, and one for its experts if there are any, each
-/// cut for the ranks that reduce it. `bucket_size`: see BufferOptions.
+/// cut for the ranks that reduce it.
 std::vector<std::unique_ptr<ParamAndGradBuffer>> make_buffers(const parallel::ParameterSet& chunk,
                                                               const DataParallelConfig& config,
-                                                              std::int64_t bucket_size,
                                                               const parallel::Mesh& mesh);
 
 }  // namespace primus::optimizer

@@ -5,8 +5,8 @@
 
 namespace primus::optimizer {
 
-/// How the losses of single tokens become the objective whose gradient is followed; the only place that divides
-/// by micro-batches, ranks or tokens.
+/// How the losses of single tokens become the objective whose gradient is followed; the only place that
+/// divides by micro-batches, ranks or tokens.
 ///
 /// Megatron's default: the mean over the micro-batches of all ranks of each one's mean over its tokens, so
 /// that tokens of micro-batches with few of them weigh more. With `calculate_per_token_loss`: the mean over

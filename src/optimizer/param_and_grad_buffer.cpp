@@ -118,8 +118,9 @@ void ParamAndGradBuffer::check_complete() const {
   const std::lock_guard lock(readiness_->mutex);
   for (std::size_t i = 0; i < readiness_->missing.size(); ++i) {
     if (readiness_->missing[i] == 0) continue;
-    throw Error(fmt::format("the gradient of {} was added to {} times fewer than its uses and micro-batches say",
-                            slots_[i].parameter->name(), readiness_->missing[i]));
+    throw Error(
+        fmt::format("the gradient of {} was added to {} times fewer than its uses and micro-batches say",
+                    slots_[i].parameter->name(), readiness_->missing[i]));
   }
 }
 

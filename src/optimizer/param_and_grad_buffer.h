@@ -46,8 +46,8 @@ struct Bucket {
 ///
 /// For overlap of reduction and backward: call `expect_gradients` before the first backward of an iteration.
 /// `on_bucket_ready` is then called as soon as a bucket's gradients are complete, which is when each of its
-/// parameters was accumulated into once per use and micro-batch, in whatever order: a zero-bubble pipeline may
-/// end with the weight gradients of an early micro-batch.
+/// parameters was accumulated into once per use and micro-batch, in whatever order: a zero-bubble pipeline
+/// may end with the weight gradients of an early micro-batch.
 class ParamAndGradBuffer {
  public:
   ParamAndGradBuffer(const std::vector<parallel::Parameter*>& parameters, const BufferOptions& options);

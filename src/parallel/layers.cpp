@@ -136,10 +136,25 @@ at::Tensor VocabParallelHead::logits(const at::Tensor& hidden) const {
   return gather_from_tensor_region(logits, group_);
 }
 
-at::Tensor VocabParallelHead::loss(const at::Tensor& hidden, const at::Tensor& labels,
-                                   const at::Tensor& loss_gradient) const {
-  return kernels::linear_cross_entropy(to_tensor_region(hidden), weight_->use(), labels, loss_gradient,
-                                       shard(), softcap_, kernels_);
+at::Tensor VocabParallelHead::losses(const at::Tensor& hidden, const at::Tensor& labels) const {
+  return kernels::linear_cross_entropy(to_tensor_region(hidden), weight_->use(), labels, shard(), softcap_,
+                                       kernels_);
+}
+
+kernels::OutputLayerLoss VocabParallelHead::losses_and_gradients(const at::Tensor& hidden,
+                                                                 const at::Tensor& labels,
+                                                                 const at::Tensor& loss_gradient) const {
+  const at::NoGradGuard no_grad;
+  kernels::OutputLayerLoss result = kernels::linear_cross_entropy_with_gradients(
+      sequence_parallel_ ? group_.all_gather(hidden) : hidden, weight_->use(), labels, loss_gradient, shard(),
+      softcap_, kernels_);
+  // Each rank has the part of the gradient that comes from its columns.
+  if (sequence_parallel_) {
+    result.hidden_gradient = group_.reduce_scatter(result.hidden_gradient);
+  } else {
+    group_.all_reduce(result.hidden_gradient);
+  }
+  return result;
 }
 
 }  // namespace primus::parallel

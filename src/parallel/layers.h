@@ -121,9 +121,12 @@ class VocabParallelHead {
   /// hidden [s, b, h] in the sequence region; returns the logits of all columns, [s, b, vocabulary], on every
   /// rank.
   at::Tensor logits(const at::Tensor& hidden) const;
-  /// Cross entropy of each label, int64 [s, b], in nats; fp32 [s, b] on every rank. `loss_gradient`: see
-  /// kernels::linear_cross_entropy.
-  at::Tensor loss(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& loss_gradient) const;
+  /// Cross entropy of each label, int64 [s, b], in nats; fp32 [s, b] on every rank.
+  at::Tensor losses(const at::Tensor& hidden, const at::Tensor& labels) const;
+  /// The same with the gradients of the sum that is weighted by `loss_gradient`, fp32 [s, b]; see
+  /// kernels::linear_cross_entropy_with_gradients. That of the hidden states is for the sequence region.
+  kernels::OutputLayerLoss losses_and_gradients(const at::Tensor& hidden, const at::Tensor& labels,
+                                                const at::Tensor& loss_gradient) const;
 
  private:
   at::Tensor to_tensor_region(const at::Tensor& hidden) const;

@@ -59,8 +59,8 @@ struct ParameterSpec {
   /// Held by every rank of the tensor-parallel group while each sees only a part of the tokens, or of the
   /// heads: its gradient there is a partial sum over that group.
   bool partial_gradient = false;
-  /// The first and the last pipeline stage hold a copy each (tied embedding and output layer): the gradient is
-  /// the sum of both.
+  /// The first and the last pipeline stage hold a copy each (tied embedding and output layer): the gradient
+  /// is the sum of both.
   bool tied_across_stages = false;
   /// The copy of a tied parameter that another pipeline stage owns: not counted in norms, not saved.
   bool shared_copy = false;

@@ -5,11 +5,11 @@
 
 namespace primus::parallel {
 
-/// The groups of ranks that have to do with a parameter: another set for the dense part of a model and for its
-/// experts.
+/// The groups of ranks that have to do with a parameter: another set for the dense part of a model and for
+/// its experts.
 struct Placement {
-  /// Hold the same part of the parameter for other samples or tokens. Gradients are reduced over them, and the
-  /// distributed optimizer spreads its state over them.
+  /// Hold the same part of the parameter for other samples or tokens. Gradients are reduced over them, and
+  /// the distributed optimizer spreads its state over them.
   const Group& replicas;
   /// The tensor-parallel ranks: each holds a part of the parameter, or all hold copies.
   const Group& tensor;

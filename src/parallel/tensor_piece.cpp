@@ -25,8 +25,8 @@ TensorPiece whole_piece(const Parameter& parameter, const std::string& name, con
           .replica = replica};
 }
 
-/// Whether a piece is one run of the local tensor's memory: it is cut in one dimension alone, and has length 1
-/// in those before it.
+/// Whether a piece is one run of the local tensor's memory: it is cut in one dimension alone, and has length
+/// 1 in those before it.
 bool is_contiguous(const ShardPiece& piece, const std::vector<std::int64_t>& local_shape) {
   std::size_t inner = piece.extent.size();
   while (inner > 0 && piece.extent[inner - 1] == local_shape[inner - 1]) --inner;
@@ -58,9 +58,8 @@ std::vector<ShardPiece> contiguous_pieces(const Parameter& parameter) {
       todo.push_back(std::move(row));
     }
   }
-  std::sort(result.begin(), result.end(), [](const ShardPiece& a, const ShardPiece& b) {
-    return a.local_offset < b.local_offset;
-  });
+  std::sort(result.begin(), result.end(),
+            [](const ShardPiece& a, const ShardPiece& b) { return a.local_offset < b.local_offset; });
   return result;
 }
 

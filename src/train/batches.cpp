@@ -51,6 +51,21 @@ MicroBatch to_micro_batch(const data::Batch& batch, const at::Device& device) {
     result.input.documents = to_tensor(documents_of(batch), batch, at::kInt, device);
   }
   result.loss_mask = to_tensor(batch.loss_mask, batch, at::kFloat, device);
+  result.samples.assign(batch.samples.begin(), batch.samples.end());
+  return result;
+}
+
+StepBatch fetch(data::DataLoader& loader, std::int64_t iteration, const BatchShare& share,
+                const at::Device& device) {
+  StepBatch result{.iteration = iteration, .micro_batches = {}};
+  for (std::int64_t m = 0; m < share.num_microbatches; ++m) {
+    MicroBatch micro_batch = to_micro_batch(loader.next(), device);
+    micro_batch.input.training = true;
+    micro_batch.input.step = iteration;
+    micro_batch.input.first_sample =
+        (m * share.data_parallel_size + share.data_parallel_rank) * share.micro_batch_size;
+    result.micro_batches.push_back(std::move(micro_batch));
+  }
   return result;
 }
 

@@ -13,14 +13,6 @@ namespace primus::train {
 
 namespace {
 
-std::vector<parallel::TensorPiece> all_pieces(const Trained& trained, bool with_optimizer) {
-  auto pieces = parallel::weight_pieces(trained.model.parameters(), trained.mesh);
-  if (with_optimizer) {
-    for (auto& piece : trained.optimizer.state_pieces()) pieces.push_back(std::move(piece));
-  }
-  return pieces;
-}
-
 /// Whether the run has saved since it began, and was started again after that.
 bool saved_before_restart(const ResumeSettings& settings, const std::filesystem::path& own_folder) {
   if (!settings.restarted_run_began) return false;
@@ -115,7 +107,7 @@ std::string optimizer_of(const checkpoint::Checkpoint& checkpoint) {
 }
 
 void check_optimizer(const checkpoint::Checkpoint& checkpoint, const Trained& trained) {
-  const bool adam = trained.optimizer.config().kind == optimizer::OptimizerConfig::Kind::adam;
+  const bool adam = trained.replica.optimizer().config().kind == optimizer::OptimizerConfig::Kind::adam;
   const std::string there = optimizer_of(checkpoint), here = adam ? "adam" : "sgd";
   if (there == here) return;
   throw_user_error(
@@ -131,7 +123,7 @@ void check_optimizer(const checkpoint::Checkpoint& checkpoint, const Trained& tr
 /// checkpoint has it.
 std::vector<parallel::TensorPiece> pieces_to_load(const checkpoint::Checkpoint& checkpoint,
                                                   const Trained& trained, bool with_optimizer) {
-  auto pieces = all_pieces(trained, with_optimizer);
+  auto pieces = trained.replica.pieces(with_optimizer);
   if (!with_optimizer) return pieces;
   for (parallel::TensorPiece& piece : pieces) {
     const bool is_main = piece.name.starts_with(main_weight_prefix);
@@ -162,7 +154,7 @@ void load_course(const checkpoint::Checkpoint& checkpoint, const LoadPlan& plan,
     loaded.state.consumed_train_samples = common.at("consumed_train_samples");
     loaded.state.skipped_train_samples = common.at("skipped_train_samples");
     loaded.state.consumed_valid_samples = common.at("consumed_valid_samples");
-    if (plan.optimizer) trained.optimizer.set_steps(common.at("optimizer_steps"));
+    if (plan.optimizer) trained.replica.optimizer().set_steps(common.at("optimizer_steps"));
     const nlohmann::json& schedule = common.at("opt_param_scheduler");
     const char* outcome = trained.scheduler.config().use_checkpoint
                               ? "the checkpoint's value holds [use_checkpoint_opt_param_scheduler]"
@@ -189,15 +181,15 @@ std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::fil
 Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
   const checkpoint::Checkpoint checkpoint(plan.directory);
   const model::TransformerConfig theirs = checkpoint.architecture();
-  const auto differences = model::differences(theirs, trained.model.config());
+  const auto differences = model::differences(theirs, trained.replica.config());
   if (!differences.empty())
     throw_user_error("{}: a checkpoint of another model: {}", plan.directory.string(),
                      fmt::join(differences, "; "));
   if (plan.optimizer) check_optimizer(checkpoint, trained);
   Loaded loaded;
-  note_padding(theirs, trained.model.config(), loaded.messages);
+  note_padding(theirs, trained.replica.config(), loaded.messages);
   checkpoint.load(pieces_to_load(checkpoint, trained, plan.optimizer));
-  if (!plan.optimizer) trained.optimizer.reload_main_weights();
+  if (!plan.optimizer) trained.replica.optimizer().reload_main_weights();
   if (!plan.weights_only) load_course(checkpoint, plan, trained, loaded);
   return loaded;
 }
@@ -209,16 +201,16 @@ void save_checkpoint(const std::filesystem::path& folder, const RunState& state,
       {"consumed_train_samples", state.consumed_train_samples},
       {"skipped_train_samples", state.skipped_train_samples},
       {"consumed_valid_samples", state.consumed_valid_samples},
-      {"optimizer_steps", trained.optimizer.steps()},
+      {"optimizer_steps", trained.replica.optimizer().steps()},
       {"opt_param_scheduler", trained.scheduler.state()},
       {"tokenizer", tokenizer::to_json(options.tokenizer)},
       {"run", options.run},
-      {"architecture", nlohmann::json::parse(model::to_json(trained.model.config()))}};
-  const parallel::Group& world = trained.mesh.world();
+      {"architecture", nlohmann::json::parse(model::to_json(trained.replica.config()))}};
+  const parallel::Group& world = trained.replica.mesh().world();
   const checkpoint::Participants participants{
       .rank = world.rank(), .world_size = world.size(), .barrier = [&world] { world.barrier(); }};
   checkpoint::save(checkpoint::iteration_directory(folder, state.iteration),
-                   all_pieces(trained, options.with_optimizer), common, participants);
+                   trained.replica.pieces(options.with_optimizer), common, participants);
 }
 
 }  // namespace primus::train

@@ -7,10 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "model/gpt_model.h"
-#include "optimizer/optimizer.h"
 #include "optimizer/scheduler.h"
 #include "tokenizer/tokenizer.h"
+#include "train/replica.h"
 #include "train/settings.h"
 
 namespace primus::train {
@@ -43,10 +42,8 @@ std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::fil
 
 /// The training state that checkpoints hold.
 struct Trained {
-  model::GPTModel& model;
-  optimizer::Optimizer& optimizer;
+  Replica& replica;
   optimizer::OptimizerParamScheduler& scheduler;
-  const parallel::Mesh& mesh;
 };
 
 /// What a checkpoint has given.

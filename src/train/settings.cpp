@@ -118,7 +118,7 @@ void check_settings(const config::Arguments& arguments, int world_size) {
   const std::int64_t vocabulary = config::null_tokenizer_size(arguments).value_or(1);
   model::check_shared_by(model::transformer_config_from(arguments, vocabulary), sizes.tensor);
   data::check(data::data_config_from(arguments, tokenizer::NullTokenizer(vocabulary)));
-  optimizer::bucket_size_from(arguments, sizes.data(), /*elements=*/1);
+  optimizer::data_parallel_config_from(arguments, {});
   optimizer::optimizer_config_from(arguments);
   const optimizer::OptimizerParamScheduler scheduler(
       optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters));

@@ -12,14 +12,14 @@
 #include "data/data_arguments.h"
 #include "data/loader.h"
 #include "kernels/cpu/allocator.h"
-#include "model/flops.h"
+#include "model/analysis.h"
 #include "optimizer/data_parallel_arguments.h"
 #include "optimizer/optimizer_config.h"
 #include "tokenizer/tokenizer_arguments.h"
 #include "train/recorder.h"
+#include "train/replica.h"
 #include "train/resume.h"
 #include "train/run_identity.h"
-#include "train/train_step.h"
 
 namespace primus::train {
 
@@ -61,6 +61,7 @@ struct Trainer::State {
   void report_model() const;
   void open_run_directory();
 
+  StepBatch next_batch() const;
   void train_iteration();
   void skip_iteration(std::int64_t batch_size);
   LossSums evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const;
@@ -89,12 +90,7 @@ struct Trainer::State {
   data::DataConfig data_config;
   data::Datasets datasets;
 
-  model::GPTModel model;
-  optimizer::LossNormalization normalization;
-  optimizer::DataParallelConfig data_parallel_config;
-  std::vector<std::unique_ptr<optimizer::ParamAndGradBuffer>> buffers;
-  optimizer::DistributedDataParallel data_parallel;
-  optimizer::Optimizer optimizer;
+  Replica replica;
   optimizer::OptimizerParamScheduler scheduler;
   Trained trained;
 
@@ -111,17 +107,17 @@ struct Trainer::State {
 
 namespace {
 
-std::vector<optimizer::ParamAndGradBuffer*> pointers_to(
-    const std::vector<std::unique_ptr<optimizer::ParamAndGradBuffer>>& buffers) {
-  std::vector<optimizer::ParamAndGradBuffer*> result;
-  for (const auto& buffer : buffers) result.push_back(buffer.get());
-  return result;
-}
-
-std::int64_t elements_of(const parallel::ParameterSet& parameters) {
-  std::int64_t count = 0;
-  for (const auto& parameter : parameters.all()) count += parameter->local_numel();
-  return count;
+ReplicaOptions replica_options(const config::Arguments& arguments, const LoopSettings& settings,
+                               std::int64_t vocab_size, const parallel::Mesh& mesh) {
+  const optimizer::LossNormalization normalization = {
+      .calculate_per_token_loss = settings.calculate_per_token_loss, .ranks = mesh.data_context().size()};
+  const model::TransformerConfig model = model::transformer_config_from(arguments, vocab_size);
+  return {.model = model,
+          .chunks = {model::ChunkSpec::whole(model)},
+          .data_parallel = optimizer::data_parallel_config_from(arguments, normalization),
+          .optimizer = optimizer::optimizer_config_from(arguments),
+          .normalization = normalization,
+          .check_for_nan_in_loss = settings.check_for_nan_in_loss};
 }
 
 }  // namespace
@@ -143,20 +139,9 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
       batch_options(data::batch_options_from(arguments, *tokenizer)),
       data_config(data::data_config_from(arguments, *tokenizer)),
       datasets(build_datasets()),
-      model(model::transformer_config_from(arguments, tokenizer->vocab_size()),
-            model::ChunkSpec::whole(model::transformer_config_from(arguments, tokenizer->vocab_size())),
-            mesh),
-      normalization{.calculate_per_token_loss = settings.calculate_per_token_loss,
-                    .ranks = mesh.data_context().size()},
-      data_parallel_config(optimizer::data_parallel_config_from(arguments, normalization)),
-      buffers(optimizer::make_buffers(model.parameters(), data_parallel_config,
-                                      optimizer::bucket_size_from(arguments, mesh.data_context().size(),
-                                                                  elements_of(model.parameters())),
-                                      mesh)),
-      data_parallel(pointers_to(buffers), data_parallel_config, mesh),
-      optimizer(pointers_to(buffers), optimizer::optimizer_config_from(arguments), mesh),
+      replica(replica_options(arguments, settings, tokenizer->vocab_size(), mesh), mesh),
       scheduler(optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters)),
-      trained{model, optimizer, scheduler, mesh} {
+      trained{replica, scheduler} {
   if (mesh.communicator()) resume.restarted_run_began = mesh.communicator()->world().restarted_run_began;
   const auto plan = plan_load(resume, directory.checkpoints());
   Loaded loaded;
@@ -166,15 +151,14 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
     for (const std::string& message : loaded.messages) say(message, LogLevel::warning);
     state = loaded.state;
     // A rank rounds the main weights of its part; the other parts come from their ranks, not from the file.
-    if (plan->optimizer) data_parallel.gather_weights();
-    data_parallel.wait_for_weights();
+    if (plan->optimizer) replica.gather_weights();
+    replica.wait_for_weights();
     if (!plan->weights_only) last_saved = state.iteration;
   } else {
     if (!resume.load.empty())
       say(fmt::format("load: {} holds no checkpoint: the run starts from random weights", resume.load),
           LogLevel::warning);
-    model.initialize();
-    optimizer.reload_main_weights();
+    replica.initialize();
   }
   kernels::cpu::release_cached_memory();  // the parameters' first tensors, before the buffer held them
   report_model();
@@ -238,10 +222,10 @@ void Trainer::State::start_data() {
 }
 
 void Trainer::State::report_model() const {
-  say(fmt::format(" > padded vocab (size: {}) with {} dummy tokens (new size: {})", model.config().vocab_size,
-                  model.config().padded_vocab_size - model.config().vocab_size,
-                  model.config().padded_vocab_size));
-  say(fmt::format("number of parameters: {}", model::parameter_count(model.config())));
+  say(fmt::format(
+      " > padded vocab (size: {}) with {} dummy tokens (new size: {})", replica.config().vocab_size,
+      replica.config().padded_vocab_size - replica.config().vocab_size, replica.config().padded_vocab_size));
+  say(fmt::format("number of parameters: {}", model::parameter_count(replica.config())));
 }
 
 void Trainer::State::open_run_directory() {
@@ -288,37 +272,32 @@ void Trainer::State::train_iteration() {
   recorder->iteration(train_step());
 }
 
+StepBatch Trainer::State::next_batch() const {
+  return fetch(*train_loader, state.iteration + 1,
+               {.num_microbatches = batch.num_microbatches(state.consumed_train_samples),
+                .micro_batch_size = batch.micro_batch_size(),
+                .data_parallel_rank = mesh.data().rank(),
+                .data_parallel_size = mesh.data().size()},
+               replica.device());
+}
+
 IterationRecord Trainer::State::train_step() {
   const std::int64_t batch_size = batch.global_batch_size(state.consumed_train_samples);
   const auto start = Clock::now();
-  for (const auto& buffer : buffers) buffer->zero_gradients();
-  const std::int64_t num_microbatches = batch.num_microbatches(state.consumed_train_samples);
-  data_parallel.start_iteration(state.iteration + 1, num_microbatches);
-  const LossSums own_sums = forward_backward(
-      model, *train_loader,
-      {.iteration = state.iteration + 1,
-       .num_microbatches = num_microbatches,
-       .micro_batch_size = batch.micro_batch_size(),
-       .data_parallel_rank = mesh.data().rank(),
-       .data_parallel_size = mesh.data().size(),
-       .rank = mesh.world().rank(),
-       .normalization = normalization,
-       .check_for_nan_in_loss = settings.check_for_nan_in_loss});
-  data_parallel.finish_gradients();
-  const LossSums sums = sum_over(mesh.data_context(), own_sums);
+  const LossSums sums = replica.forward_backward(next_batch());
 
   IterationRecord record{.global_batch_size = batch_size, .lm_loss = sums.mean()};
   record.learning_rate = scheduler.learning_rate();
-  record.grad_norm = optimizer.step(
-      {.learning_rate = record.learning_rate,
-       .decoupled_learning_rate = scheduler.decoupled_learning_rate(),
-       .weight_decay = scheduler.weight_decay(),
-       .gradient_scale = normalization.gradient_scale(sums.tokens),
-       .iteration = state.iteration + 1});
+  record.grad_norm =
+      replica.optimizer().step({.learning_rate = record.learning_rate,
+                                .decoupled_learning_rate = scheduler.decoupled_learning_rate(),
+                                .weight_decay = scheduler.weight_decay(),
+                                .gradient_scale = replica.normalization().gradient_scale(sums.tokens),
+                                .iteration = state.iteration + 1});
   // Before the gather, which goes on in the background: main weights are read from the weights' memory.
-  if (settings.log_params_norm) record.params_norm = optimizer.params_norm();
-  data_parallel.gather_weights();
-  if (settings.log_num_zeros_in_grad) record.num_zeros = optimizer.num_zeros_in_grad();
+  if (settings.log_params_norm) record.params_norm = replica.optimizer().params_norm();
+  replica.gather_weights();
+  if (settings.log_num_zeros_in_grad) record.num_zeros = replica.optimizer().num_zeros_in_grad();
   scheduler.step(batch_size);
 
   ++state.iteration;
@@ -329,18 +308,18 @@ IterationRecord Trainer::State::train_step() {
   record.seconds = seconds_since(start);
   if (mesh.communicator()) record.traffic = mesh.communicator()->traffic().take();
   record.floating_point_operations =
-      model::flops_per_iteration(model.config(), batch_size, settings.seq_length);
+      model::flops_per_iteration(replica.config(), batch_size, settings.seq_length);
   return record;
 }
 
 StepSize Trainer::State::step_size() const {
   const std::int64_t samples = batch.global_batch_size(state.consumed_train_samples);
-  return {
-      .model = model.config(),
-      .micro_batch_size = batch.micro_batch_size(),
-      .seq_length = settings.seq_length,
-      .tokens = samples * settings.seq_length,
-      .floating_point_operations = model::flops_per_iteration(model.config(), samples, settings.seq_length)};
+  return {.model = replica.config(),
+          .micro_batch_size = batch.micro_batch_size(),
+          .seq_length = settings.seq_length,
+          .tokens = samples * settings.seq_length,
+          .floating_point_operations =
+              model::flops_per_iteration(replica.config(), samples, settings.seq_length)};
 }
 
 LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const {
@@ -350,7 +329,13 @@ LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64
   const std::int64_t num_microbatches = whole
                                             ? dataset.size() / (batch.micro_batch_size() * mesh.data().size())
                                             : settings.eval_iters * batch.final_num_microbatches();
-  return sum_over(mesh.data_context(), forward_only(model, *loader, num_microbatches));
+  LossSums sums;
+  for (std::int64_t m = 0; m < num_microbatches; ++m) {
+    const LossSums one = replica.evaluate(to_micro_batch(loader->next(), replica.device()));
+    sums.loss += one.loss;
+    sums.tokens += one.tokens;
+  }
+  return sum_over(mesh.data_context(), sums);
 }
 
 void Trainer::State::evaluate(const std::string& split, const std::string& where) {
@@ -368,7 +353,7 @@ void Trainer::State::evaluate(const std::string& split, const std::string& where
 }
 
 void Trainer::State::save() {
-  data_parallel.wait_for_weights();
+  replica.wait_for_weights();
   say(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
   save_checkpoint(directory.checkpoints(), state, trained,

@@ -88,7 +88,7 @@ TEST(HuggingFaceParity, TrainingFollowsAPlainPyTorchLoop) {
   const at::Tensor batches = expected.tensor("tokens");
   const at::Tensor losses = expected.tensor("train.losses");
 
-  optimizer::ParamAndGradBuffer buffer(optimizer::group_for_buffers({&model->parameters()})[0], {});
+  optimizer::ParamAndGradBuffer buffer(optimizer::group_for_buffers(model->parameters())[0], {});
   optimizer::Optimizer optimizer({&buffer},
                                  {.adam_beta1 = training["betas"][0],
                                   .adam_beta2 = training["betas"][1],

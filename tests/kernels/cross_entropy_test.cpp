@@ -59,23 +59,46 @@ TEST(CrossEntropy, PartsOfTheVocabularyCombineToTheWhole) {
   }
 }
 
+/// The losses of an output layer by their definition, with the gradients of hidden states and weight.
+std::vector<at::Tensor> output_layer_by_definition(const at::Tensor& hidden, const Weight& weight,
+                                                   double softcap, const at::Tensor& upstream) {
+  const at::Tensor x = hidden.detach().clone().requires_grad_();
+  const Weight plain = plain_weight(weight.value);
+  at::Tensor logits = at::linear(x, plain.value);
+  if (softcap > 0.0) logits = softcap * at::tanh(logits / softcap);
+  const at::Tensor losses = losses_by_definition(logits);
+  losses.backward(upstream);
+  return {losses.detach(), x.grad(), plain.value.grad()};
+}
+
 TEST(LinearCrossEntropy, EqualsItsParts) {
+  const at::Tensor upstream = random_tensor({3, 2}, 3);
   for (const double softcap : {0.0, 2.0}) {
     const at::Tensor hidden = random_tensor({3, 2, 5}, 1).requires_grad_();
     const Weight weight = sink_weight(random_tensor({8, 5}, 2), at::kDouble);
-    const at::Tensor upstream = random_tensor({3, 2}, 3);
-    const at::Tensor loss = linear_cross_entropy(hidden, weight, labels(), {}, {}, softcap);
+    const auto expected = output_layer_by_definition(hidden, weight, softcap, upstream);
+    const at::Tensor loss = linear_cross_entropy(hidden, weight, labels(), {}, softcap);
     loss.backward(upstream);
+    expect_close(loss, expected[0], 1e-14);
+    expect_close(hidden.grad(), expected[1], 1e-13);
+    expect_close(weight.sink->main_grad, expected[2], 1e-13);
+  }
+}
 
-    const at::Tensor hidden2 = hidden.detach().clone().requires_grad_();
-    const Weight weight2 = plain_weight(weight.value);
-    at::Tensor logits = at::linear(hidden2, weight2.value);
-    if (softcap > 0.0) logits = softcap * at::tanh(logits / softcap);
-    const at::Tensor expected = losses_by_definition(logits);
-    expected.backward(upstream);
-    expect_close(loss, expected, 1e-14);
-    expect_close(hidden.grad(), hidden2.grad(), 1e-13);
-    expect_close(weight.sink->main_grad, weight2.value.grad(), 1e-13);
+TEST(LinearCrossEntropy, TakesItsGradientsAtOnce) {
+  const at::Tensor upstream = random_tensor({3, 2}, 3), hidden = random_tensor({3, 2, 5}, 1);
+  for (const double softcap : {0.0, 2.0}) {
+    for (const bool with_sink : {true, false}) {
+      const at::Tensor value = random_tensor({8, 5}, 2);
+      const Weight weight = with_sink ? sink_weight(value, at::kDouble) : plain_weight(value);
+      const auto expected = output_layer_by_definition(hidden, weight, softcap, upstream);
+      const OutputLayerLoss result =
+          linear_cross_entropy_with_gradients(hidden, weight, labels(), upstream, {}, softcap);
+      expect_close(result.losses, expected[0], 1e-14);
+      expect_close(result.hidden_gradient, expected[1], 1e-13);
+      EXPECT_EQ(result.weight_gradient.defined(), !with_sink);
+      expect_close(with_sink ? weight.sink->main_grad : result.weight_gradient, expected[2], 1e-13);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-// Parameters of every placement are reduced, updated and counted over the ranks that hold them: experts over the
-// expert-data-parallel ranks, tied embeddings over the first and the last stage too.
+// Parameters of every placement are reduced, updated and counted over the ranks that hold them: experts over
+// the expert-data-parallel ranks, tied embeddings over the first and the last stage too.
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -85,7 +85,7 @@ std::vector<int> parts_seen(const parallel::ParameterSpec& spec, const Mesh& mes
 Trained train(const Mesh& mesh, DataParallelConfig config) {
   Trained result{.set = dense_and_experts(mesh), .norms = {}};
   config.gradient_divisor = mesh.data_context().size();
-  const auto buffers = optimizer::make_buffers(*result.set, config, /*bucket_size=*/0, mesh);
+  const auto buffers = optimizer::make_buffers(*result.set, config, mesh);
   EXPECT_EQ(buffers.size(), 2);
   std::vector<optimizer::ParamAndGradBuffer*> pointers;
   for (const auto& buffer : buffers) pointers.push_back(buffer.get());
@@ -130,11 +130,12 @@ TEST_P(Experts, TrainInEveryLayoutAsInOneProcess) {
 
 INSTANTIATE_TEST_SUITE_P(
     Layouts, Experts,
-    testing::Values(Layout{{.world = 2, .expert = 2}, false}, Layout{{.world = 4, .expert = 2}, false},
-                    Layout{{.world = 4, .expert = 2}, true}, Layout{{.world = 2, .expert = 1}, true},
-                    Layout{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 1, .sequence_parallel = true}, true},
-                    Layout{{.world = 4, .tensor = 2, .expert = 1, .expert_tensor = 2, .sequence_parallel = true}, true},
-                    Layout{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 2}, false}));
+    testing::Values(
+        Layout{{.world = 2, .expert = 2}, false}, Layout{{.world = 4, .expert = 2}, false},
+        Layout{{.world = 4, .expert = 2}, true}, Layout{{.world = 2, .expert = 1}, true},
+        Layout{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 1, .sequence_parallel = true}, true},
+        Layout{{.world = 4, .tensor = 2, .expert = 1, .expert_tensor = 2, .sequence_parallel = true}, true},
+        Layout{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 2}, false}));
 
 TEST(TiedEmbedding, LearnsFromBothStages) {
   for (const bool distributed : {false, true}) {
@@ -151,7 +152,7 @@ TEST(TiedEmbedding, LearnsFromBothStages) {
       for (const auto& parameter : set.all()) parameter->initialize(1);
       const at::Tensor start = tied.weight.value.detach().clone();
       const DataParallelConfig config = {.use_distributed_optimizer = distributed};
-      const auto buffers = optimizer::make_buffers(set, config, 0, mesh);
+      const auto buffers = optimizer::make_buffers(set, config, mesh);
       optimizer::DistributedDataParallel data_parallel({buffers.front().get()}, config, mesh);
       optimizer::Optimizer sgd({buffers.front().get()},
                                {.kind = optimizer::OptimizerConfig::Kind::sgd, .clip_grad = 0}, mesh);

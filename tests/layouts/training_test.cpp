@@ -5,24 +5,19 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
-#include "model/gpt_model.h"
-#include "optimizer/distributed_data_parallel.h"
-#include "optimizer/loss_normalization.h"
-#include "optimizer/optimizer.h"
 #include "parallel/tensor_piece.h"
 #include "tests/model/tiny_config.h"
 #include "tests/ranks.h"
+#include "train/replica.h"
 
 namespace primus {
 namespace {
 
-using model::GPTModel;
 using model::TransformerConfig;
 using optimizer::DataParallelConfig;
 using parallel::Mesh;
@@ -61,7 +56,9 @@ std::ostream& operator<<(std::ostream& out, const Layout& layout) { return out <
 struct Trained {
   std::vector<double> losses;
   std::vector<double> norms;
-  std::unique_ptr<GPTModel> model;
+  std::unique_ptr<train::Replica> replica;
+
+  const parallel::ParameterSet& parameters() const { return replica->chunks().front()->parameters(); }
 };
 
 /// Sample `index` of step `step`: tokens, labels and loss mask, [1, s] each, the same on every rank. The
@@ -79,11 +76,7 @@ Sample sample_of(std::int64_t step, std::int64_t index) {
   return {text.slice(0, 0, sequence).unsqueeze(0), text.slice(0, 1).unsqueeze(0), mask.unsqueeze(0)};
 }
 
-/// Forward and backward of one micro-batch, as train_step.cpp has them; adds what is reported to `sum` and
-/// `tokens`.
-void train_micro_batch(const GPTModel& model, std::int64_t step, std::int64_t first, std::int64_t count,
-                       at::Tensor& sum, at::Tensor& tokens, const optimizer::LossNormalization& normalization,
-                       std::int64_t accumulation) {
+train::MicroBatch micro_batch_of(std::int64_t step, std::int64_t first, std::int64_t count) {
   std::vector<at::Tensor> inputs, labels, masks;
   for (std::int64_t i = first; i < first + count; ++i) {
     const Sample sample = sample_of(step, i);
@@ -91,55 +84,47 @@ void train_micro_batch(const GPTModel& model, std::int64_t step, std::int64_t fi
     labels.push_back(sample.labels);
     masks.push_back(sample.mask);
   }
-  const at::Tensor mask = at::cat(masks);
-  const at::Tensor gradient = mask * normalization.token_weight(mask.sum().item<double>(), accumulation);
-  const at::Tensor losses = model.forward({.tokens = at::cat(inputs),
-                                           .labels = at::cat(labels),
-                                           .loss_gradient = gradient,
-                                           .training = true,
-                                           .step = step,
-                                           .first_sample = first});
-  sum += (losses.detach() * mask).sum().to(at::kDouble);
-  tokens += mask.sum().to(at::kDouble);
-  torch::autograd::backward({losses}, {gradient});
+  return {.input = {.tokens = at::cat(inputs),
+                    .labels = at::cat(labels),
+                    .training = true,
+                    .step = step,
+                    .first_sample = first},
+          .loss_mask = at::cat(masks)};
 }
 
 Trained train(const Layout& layout, const Mesh& mesh) {
-  Trained result;
-  result.model = std::make_unique<GPTModel>(layout.model, model::ChunkSpec::whole(layout.model), mesh);
-  result.model->initialize();
   const parallel::Group& data = mesh.data_context();
   const optimizer::LossNormalization normalization = {.calculate_per_token_loss = layout.per_token_loss,
                                                       .ranks = data.size()};
-  DataParallelConfig config = layout.ddp;
-  config.gradient_divisor = normalization.rank_divisor();
-  const auto buffers =
-      optimizer::make_buffers(result.model->parameters(), config, layout.bucket_size, mesh);
-  optimizer::ParamAndGradBuffer& buffer = *buffers.front();
-  optimizer::DistributedDataParallel ddp({&buffer}, config, mesh);
-  optimizer::Optimizer adam({&buffer}, {}, mesh);
+  DataParallelConfig data_parallel = layout.ddp;
+  data_parallel.gradient_divisor = normalization.rank_divisor();
+  if (layout.bucket_size > 0) data_parallel.bucket_size = layout.bucket_size;
+  Trained result;
+  result.replica = std::make_unique<train::Replica>(
+      train::ReplicaOptions{.model = layout.model,
+                            .chunks = {model::ChunkSpec::whole(layout.model)},
+                            .data_parallel = data_parallel,
+                            .normalization = normalization},
+      mesh);
+  train::Replica& replica = *result.replica;
+  replica.initialize();
   const std::int64_t accumulation = layout.global_batch / (layout.micro_batch * data.size());
   for (std::int64_t step = 0; step < steps; ++step) {
-    buffer.zero_gradients();
-    ddp.start_iteration(step, accumulation);
-    at::Tensor sum = at::zeros({}, at::kDouble), tokens = at::zeros({}, at::kDouble);
+    train::StepBatch batch{.iteration = step};
     for (std::int64_t m = 0; m < accumulation; ++m) {
       const std::int64_t first = (m * data.size() + data.rank()) * layout.micro_batch;
-      train_micro_batch(*result.model, step, first, layout.micro_batch, sum, tokens,
-                        normalization, accumulation);
+      batch.micro_batches.push_back(micro_batch_of(step, first, layout.micro_batch));
     }
-    ddp.finish_gradients();
-    const at::Tensor report = at::stack({sum, tokens});
-    data.all_reduce(report);
-    const double all_tokens = report[1].item<double>();
-    result.losses.push_back(report[0].item<double>() / all_tokens);
-    result.norms.push_back(adam.step({.learning_rate = 1e-3,
-                                      .weight_decay = 0.1,
-                                      .gradient_scale = normalization.gradient_scale(all_tokens),
-                                      .iteration = step}));
-    ddp.gather_weights();
+    const train::LossSums sums = replica.forward_backward(batch);
+    result.losses.push_back(sums.mean());
+    result.norms.push_back(
+        replica.optimizer().step({.learning_rate = 1e-3,
+                                  .weight_decay = 0.1,
+                                  .gradient_scale = normalization.gradient_scale(sums.tokens),
+                                  .iteration = step}));
+    replica.gather_weights();
   }
-  ddp.wait_for_weights();
+  replica.wait_for_weights();
   return result;
 }
 
@@ -150,13 +135,15 @@ Trained train_alone(Layout layout, const parallel::Group& world) {
   if (world.rank() == 0) {
     result = train(layout, Mesh());
   } else {
-    result.model = std::make_unique<GPTModel>(layout.model, model::ChunkSpec::whole(layout.model), Mesh());
+    result.replica = std::make_unique<train::Replica>(
+        train::ReplicaOptions{.model = layout.model, .chunks = {model::ChunkSpec::whole(layout.model)}},
+        Mesh());
   }
   for (std::vector<double>* values : {&result.losses, &result.norms}) {
     values->resize(steps);
     world.broadcast(at::from_blob(values->data(), {steps}, at::kDouble), 0);
   }
-  for (const auto& parameter : result.model->parameters().all())
+  for (const auto& parameter : result.parameters().all())
     world.broadcast(parameter->weight.value.detach(), 0);
   return result;
 }
@@ -164,7 +151,7 @@ Trained train_alone(Layout layout, const parallel::Group& world) {
 double relative(double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-30); }
 
 /// Largest absolute difference of this rank's slices of the parameters from the same slices of `whole`.
-double parameter_deviation(const GPTModel& sliced, const GPTModel& whole, const Mesh& mesh) {
+double parameter_deviation(const Trained& sliced, const Trained& whole, const Mesh& mesh) {
   double largest = 0;
   for (const auto& piece : parallel::weight_pieces(sliced.parameters(), mesh)) {
     at::Tensor expected = whole.parameters().find(piece.name)->weight.value.detach();
@@ -198,7 +185,7 @@ TEST_P(Training, EqualsOneProcess) {
     EXPECT_LT(reference.losses.back(), 0.95 * reference.losses.front()) << "nothing was learnt";
     const Tolerance found = {.loss = deviation(trained.losses, reference.losses),
                              .norm = deviation(trained.norms, reference.norms),
-                             .parameter = parameter_deviation(*trained.model, *reference.model, mesh)};
+                             .parameter = parameter_deviation(trained, reference, mesh)};
     EXPECT_LE(found.loss, layout.tolerance.loss);
     EXPECT_LE(found.norm, layout.tolerance.norm);
     EXPECT_LE(found.parameter, layout.tolerance.parameter);

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "model/flops.h"
+#include "model/analysis.h"
 #include "tests/message_of.h"
 #include "tests/model/tiny_config.h"
 
@@ -24,6 +24,20 @@ at::Tensor some_tokens(std::int64_t samples, std::int64_t length, std::int64_t s
 
 ModelInput some_input(std::int64_t samples = 2, std::int64_t length = 10) {
   return {.tokens = some_tokens(samples, length), .labels = some_tokens(samples, length, 2)};
+}
+
+at::Tensor losses_of(const GPTModel& model, const ModelInput& input) {
+  return model.losses(input, model.forward(input));
+}
+
+ChunkSpec first_layer(const TransformerConfig& config) {
+  return {.layers = {layer_specs(config).front()}, .pre_process = true, .post_process = false};
+}
+
+ChunkSpec all_but_first_layer(const TransformerConfig& config) {
+  std::vector<LayerSpec> layers = layer_specs(config);
+  layers.erase(layers.begin());
+  return {.layers = layers, .pre_process = false, .post_process = true};
 }
 
 std::unique_ptr<GPTModel> make_model(const TransformerConfig& config) {
@@ -67,16 +81,38 @@ TEST(GPTModel, ParametersHaveMegatronsNamesInTheOrderOfTheirUse) {
                           "decoder.final_layernorm.weight", "output_layer.weight"));
 }
 
-TEST(GPTModel, TheCountOfParametersIsThatOfTheModel) {
-  TransformerConfig normed = tiny_llama();
-  normed.qk_layernorm = true;
-  normed.add_qkv_bias = true;
-  for (const TransformerConfig& config : {tiny_llama(), tiny_gpt2(), normed}) {
-    const auto model = make_model(config);
-    std::int64_t count = 0;
-    for (const auto& parameter : model->parameters().all()) count += parameter->local_numel();
-    EXPECT_EQ(parameter_count(config), count);
-  }
+TEST(GPTModel, HasAsManyParametersAsThePublishedModels) {
+  TransformerConfig llama = tiny_llama();
+  llama.num_layers = 32;
+  llama.hidden_size = 4096;
+  llama.num_attention_heads = 32;
+  llama.num_query_groups = 8;
+  llama.kv_channels = 128;
+  llama.ffn_hidden_size = 14336;
+  llama.vocab_size = llama.padded_vocab_size = 128256;
+  EXPECT_EQ(parameter_count(llama), 8'030'261'248);  // Llama 3.1 8B
+
+  TransformerConfig gpt2 = tiny_gpt2();
+  gpt2.num_layers = 12;
+  gpt2.hidden_size = 768;
+  gpt2.num_attention_heads = gpt2.num_query_groups = 12;
+  gpt2.kv_channels = 64;
+  gpt2.ffn_hidden_size = 3072;
+  gpt2.max_position_embeddings = 1024;
+  gpt2.vocab_size = gpt2.padded_vocab_size = 50257;
+  EXPECT_EQ(parameter_count(gpt2), 124'439'808);  // GPT-2
+
+  TransformerConfig qwen = llama;
+  qwen.num_layers = 24;
+  qwen.hidden_size = 896;
+  qwen.num_attention_heads = 14;
+  qwen.num_query_groups = 2;
+  qwen.kv_channels = 64;
+  qwen.ffn_hidden_size = 4864;
+  qwen.vocab_size = qwen.padded_vocab_size = 151936;
+  qwen.add_qkv_bias = true;
+  qwen.untie_embeddings_and_output_weights = false;
+  EXPECT_EQ(parameter_count(qwen), 494'032'768);  // Qwen2.5 0.5B
 }
 
 TEST(GPTModel, WeightsStartWithMegatronsDeviations) {
@@ -98,7 +134,7 @@ TEST(GPTModel, TheLossIsTheCrossEntropyOfItsLogits) {
     const auto model = make_model(config);
     make_lively(*model);
     const ModelInput input = some_input();
-    const at::Tensor loss = model->forward(input);
+    const at::Tensor loss = losses_of(*model, input);
     const at::Tensor logits = model->logits(input);
     EXPECT_EQ(logits.sizes(), at::IntArrayRef({2, 10, 64}));
     const at::Tensor expected =
@@ -150,8 +186,8 @@ TEST(GPTModel, CappedScoresComeNearToAnEvenAttention) {
 
 TEST(GPTModel, ChunksOfAPipelineComputeWhatTheWholeModelDoes) {
   for (const TransformerConfig& config : {tiny_llama(), tiny_gpt2()}) {
-    GPTModel first(config, {0, 1, true, false}, parallel::Mesh());
-    GPTModel last(config, {1, 2, false, true}, parallel::Mesh());
+    GPTModel first(config, first_layer(config), parallel::Mesh());
+    GPTModel last(config, all_but_first_layer(config), parallel::Mesh());
     first.initialize();
     last.initialize();
     const ModelInput input = some_input();
@@ -164,10 +200,30 @@ TEST(GPTModel, ChunksOfAPipelineComputeWhatTheWholeModelDoes) {
 
 TEST(GPTModel, ATiedOutputLayerInAnotherChunkIsASharedCopy) {
   const TransformerConfig config = tiny_gpt2();
-  GPTModel last(config, {1, 2, false, true}, parallel::Mesh());
+  GPTModel last(config, all_but_first_layer(config), parallel::Mesh());
   const parallel::Parameter* copy = last.parameters().find("embedding.word_embeddings.weight");
   ASSERT_NE(copy, nullptr);
   EXPECT_TRUE(copy->spec().shared_copy);
+  EXPECT_TRUE(copy->spec().tied_across_stages);
+  EXPECT_EQ(copy->spec().role, parallel::Role::output_layer);
+}
+
+TEST(GPTModel, WordEmbeddingsAndOutputLayerAreMarkedAsSuch) {
+  for (const bool tied : {true, false}) {
+    TransformerConfig config = tiny_gpt2();
+    config.untie_embeddings_and_output_weights = !tied;
+    const auto model = make_model(config);
+    std::map<std::string, parallel::Role> marked;
+    for (const auto& parameter : model->parameters().all()) {
+      if (parameter->spec().role != parallel::Role::other) marked[parameter->name()] = parameter->spec().role;
+      const bool is_embedding = parameter->name() == "embedding.word_embeddings.weight";
+      EXPECT_EQ(parameter->uses(), tied && is_embedding ? 2 : 1) << parameter->name();
+    }
+    std::map<std::string, parallel::Role> expected = {
+        {"embedding.word_embeddings.weight", parallel::Role::word_embeddings}};
+    if (!tied) expected["output_layer.weight"] = parallel::Role::output_layer;
+    EXPECT_EQ(marked, expected);
+  }
 }
 
 TEST(GPTModel, ATiedWeightGathersBothGradients) {
@@ -181,7 +237,7 @@ TEST(GPTModel, ATiedWeightGathersBothGradients) {
         .find("output_layer.weight")
         ->weight.value.copy_(tied->parameters().find("embedding.word_embeddings.weight")->weight.value);
   }
-  for (const auto* model : {tied.get(), untied.get()}) model->forward(some_input()).sum().backward();
+  for (const auto* model : {tied.get(), untied.get()}) losses_of(*model, some_input()).sum().backward();
   const auto gradient = [](const GPTModel& model, const char* name) {
     return model.parameters().find(name)->weight.value.grad();
   };
@@ -232,19 +288,19 @@ TEST(GPTModel, DropoutDependsOnTheSampleAndTheStepAlone) {
   ModelInput whole = some_input(4, 10);
   whole.training = true;
   whole.step = 3;
-  const at::Tensor loss = model->forward(whole);
-  EXPECT_TRUE(at::equal(model->forward(whole), loss));
+  const at::Tensor loss = losses_of(*model, whole);
+  EXPECT_TRUE(at::equal(losses_of(*model, whole), loss));
   ModelInput half = whole;
   half.tokens = whole.tokens.slice(0, 2);
   half.labels = whole.labels.slice(0, 2);
   half.first_sample = 2;
-  EXPECT_TRUE(at::allclose(model->forward(half), loss.slice(0, 2), 1e-5, 1e-6));
+  EXPECT_TRUE(at::allclose(losses_of(*model, half), loss.slice(0, 2), 1e-5, 1e-6));
   ModelInput next = whole;
   next.step = 4;
-  EXPECT_FALSE(at::allclose(model->forward(next), loss));
+  EXPECT_FALSE(at::allclose(losses_of(*model, next), loss));
   ModelInput evaluation = whole;
   evaluation.training = false;
-  EXPECT_FALSE(at::allclose(model->forward(evaluation), loss));
+  EXPECT_FALSE(at::allclose(losses_of(*model, evaluation), loss));
 }
 
 TEST(GPTModel, GradientsOfAllParametersAgreeWithDifferencesAlongThem) {
@@ -259,7 +315,7 @@ TEST(GPTModel, GradientsOfAllParametersAgreeWithDifferencesAlongThem) {
     const auto model = make_model(config);
     make_lively(*model);
     const ModelInput input = some_input();
-    model->forward(input).mean().backward();
+    losses_of(*model, input).mean().backward();
     const at::NoGradGuard no_grad;
     for (const auto& parameter : model->parameters().all()) {
       at::Tensor& value = parameter->weight.value;
@@ -269,9 +325,9 @@ TEST(GPTModel, GradientsOfAllParametersAgreeWithDifferencesAlongThem) {
       const at::Tensor direction = gradient / norm;
       constexpr double step = 1e-4;
       value.add_(direction, step);
-      const double high = model->forward(input).mean().item<double>();
+      const double high = losses_of(*model, input).mean().item<double>();
       value.add_(direction, -2.0 * step);
-      const double low = model->forward(input).mean().item<double>();
+      const double low = losses_of(*model, input).mean().item<double>();
       value.add_(direction, step);
       EXPECT_NEAR((high - low) / (2.0 * step) / norm, 1.0, 1e-4) << parameter->name();
     }

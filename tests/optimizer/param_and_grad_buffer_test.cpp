@@ -118,8 +118,7 @@ TEST(ParamAndGradBuffer, NamesAParameterThatIsAccumulatedTooOftenOrTooSeldom) {
   overlap.backward_of_layers();
   accumulate(overlap.parameters.front());
   const auto names = [](const char* problem) {
-    return ThrowsMessage<Error>(
-        AllOf(HasSubstr("embedding.word_embeddings.weight"), HasSubstr(problem)));
+    return ThrowsMessage<Error>(AllOf(HasSubstr("embedding.word_embeddings.weight"), HasSubstr(problem)));
   };
   EXPECT_THAT([&] { overlap.buffer.check_complete(); }, names("1 times fewer"));
   accumulate(overlap.parameters.front());

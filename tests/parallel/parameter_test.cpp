@@ -73,8 +73,7 @@ TEST(Parameter, PiecesOfARangeAreWhereTheWholeTensorHasThem) {
          tensor_pieces_of_range(parameter, "experts", begin, flat.slice(0, begin, end), false)) {
       at::Tensor box = whole;
       for (std::int64_t d = 0; d < 3; ++d) box = box.narrow(d, piece.offset[d], piece.extent[d]);
-      EXPECT_TRUE(
-          at::equal(piece.data, box.reshape({-1}).slice(0, piece.flat_begin, piece.flat_end)));
+      EXPECT_TRUE(at::equal(piece.data, box.reshape({-1}).slice(0, piece.flat_begin, piece.flat_end)));
       covered += piece.data.numel();
     }
     EXPECT_EQ(covered, end - begin);

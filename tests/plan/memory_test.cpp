@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/cpu/cross_entropy.h"
-#include "model/flops.h"
+#include "model/analysis.h"
 
 namespace primus::plan {
 namespace {

@@ -100,89 +100,51 @@ struct FusedCrossEntropy : torch::autograd::Function<FusedCrossEntropy> {
   }
 };
 
-/// What the operator is asked for besides its tensors, and what its backward hands out.
-struct OutputLayerState : torch::CustomClassHolder {
-  LossOptions loss;
-  KernelOptions kernels;
-  std::int64_t chunk_rows = 0;
-  VocabularyShard shard;
-  c10::intrusive_ptr<GradientSink> sink;
-  /// fp32 [n]; undefined: nothing is differentiated.
-  at::Tensor loss_gradient;
-  at::Tensor hidden_gradient;
-  /// Undefined with a sink.
-  at::Tensor weight_gradient;
-};
-
 std::int64_t rows_per_chunk(const at::Tensor& weight, std::int64_t chunk_bytes) {
   const std::int64_t row_bytes = weight.size(0) * static_cast<std::int64_t>(weight.element_size());
   constexpr std::int64_t fewest = 64;
   return std::max(fewest, chunk_bytes / row_bytes / fewest * fewest);
 }
 
-/// Adds to the same buffer but tells nobody: the gradient is reported in the backward, when it is whole.
+/// Adds to the same buffer, at once or later as `sink` does, but tells nobody: the gradient is whole only
+/// after the last chunk.
 c10::intrusive_ptr<GradientSink> quiet_sink(const c10::intrusive_ptr<GradientSink>& sink) {
   if (sink == nullptr) return {};
   auto quiet = c10::make_intrusive<GradientSink>();
   quiet->main_grad = sink->main_grad;
+  quiet->defer = sink->defer;
   return quiet;
 }
 
-/// The losses of some tokens; their logits become gradients where they lie, and end with this function.
-at::Tensor chunk_losses(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& labels,
-                        std::int64_t first, OutputLayerState& state) {
-  const std::int64_t count = hidden.size(0);
-  const at::Tensor logits = linear(hidden, Weight{weight, nullptr}, {}, state.kernels);
-  LogitStatistics statistics = empty_statistics(count);
-  compute_statistics(logits, labels, statistics, state.loss);
-  if (state.shard.combine) state.shard.combine(statistics);
-  if (state.loss_gradient.defined()) {
-    compute_gradients(logits, labels,
-                      {statistics.maximum.contiguous(), statistics.sum_of_exponentials.contiguous(),
-                       statistics.label_logit.contiguous()},
-                      state.loss_gradient.narrow(0, first, count), logits, state.loss);
-    state.hidden_gradient.narrow(0, first, count).copy_(linear_input_gradient(logits, weight, state.kernels));
-    const at::Tensor part = linear_weight_gradient(logits, hidden, quiet_sink(state.sink), state.kernels);
-    if (part.defined()) {
-      state.weight_gradient = state.weight_gradient.defined() ? state.weight_gradient + part : part;
-    }
-  }
-  return loss_of(statistics);
+void report_weight_gradient(const c10::intrusive_ptr<GradientSink>& sink) {
+  if (sink == nullptr) return;
+  const auto report = [sink] { sink->on_accumulated.notify(); };
+  if (sink->defer) return sink->defer(report);
+  report();
 }
 
-struct FusedLinearCrossEntropy : torch::autograd::Function<FusedLinearCrossEntropy> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
-                            const at::Tensor& labels, const c10::intrusive_ptr<OutputLayerState>& state) {
-    const at::Tensor rows = hidden.reshape({-1, hidden.size(-1)}).contiguous();
-    const at::Tensor flat = flat_labels(labels);
-    if (state->loss_gradient.defined()) state->hidden_gradient = at::empty_like(rows);
-    const at::Tensor losses = at::empty({rows.size(0)}, at::kFloat);
-    for (std::int64_t first = 0; first < rows.size(0); first += state->chunk_rows) {
-      const std::int64_t count = std::min(state->chunk_rows, rows.size(0) - first);
-      losses.narrow(0, first, count)
-          .copy_(chunk_losses(rows.narrow(0, first, count), weight, flat.narrow(0, first, count), first,
-                              *state));
-    }
-    ctx->saved_data["state"] = c10::IValue::make_capsule(state);
-    ctx->saved_data["shape"] = hidden.sizes().vec();
-    return losses.view(labels.sizes());
-  }
-
-  static variable_list backward(AutogradContext* ctx, variable_list upstream) {
-    const auto state =
-        c10::static_intrusive_pointer_cast<OutputLayerState>(ctx->saved_data["state"].toCapsule());
-    if (!state->hidden_gradient.defined())
-      throw Error("the output layer's gradients are taken once, and only with a loss_gradient");
-    if (!at::equal(upstream[0].reshape({-1}).to(at::kFloat), state->loss_gradient))
-      throw Error("the losses' gradient is not the loss_gradient that the forward was given");
-    if (state->sink != nullptr) state->sink->on_accumulated.notify();
-    const at::Tensor hidden_gradient = std::move(state->hidden_gradient);
-    return {hidden_gradient.view(ctx->saved_data["shape"].toIntVector()),
-            std::move(state->weight_gradient),
-            {},
-            {}};
-  }
+/// The output layer, its tokens as rows, with what its losses and gradients are made of.
+struct OutputLayer {
+  const at::Tensor& weight;
+  c10::intrusive_ptr<GradientSink> sink;
+  const VocabularyShard& shard;
+  LossOptions loss;
+  KernelOptions kernels;
 };
+
+/// Turns the logits of some tokens into their gradients and takes those of the hidden states and the weight.
+void take_gradients(const OutputLayer& layer, const at::Tensor& hidden, const at::Tensor& labels,
+                    const LogitStatistics& statistics, const at::Tensor& loss_gradient,
+                    const at::Tensor& logits, const at::Tensor& hidden_gradient,
+                    at::Tensor& weight_gradient) {
+  compute_gradients(logits, labels,
+                    {statistics.maximum.contiguous(), statistics.sum_of_exponentials.contiguous(),
+                     statistics.label_logit.contiguous()},
+                    loss_gradient, logits, layer.loss);
+  hidden_gradient.copy_(linear_input_gradient(logits, layer.weight, layer.kernels));
+  const at::Tensor part = linear_weight_gradient(logits, hidden, layer.sink, layer.kernels);
+  if (part.defined()) weight_gradient = weight_gradient.defined() ? weight_gradient + part : part;
+}
 
 }  // namespace
 
@@ -195,19 +157,42 @@ at::Tensor fused_cross_entropy(const at::Tensor& logits, const at::Tensor& label
   return FusedCrossEntropy::apply(logits, labels, shard, isa);
 }
 
-at::Tensor fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
-                                      const at::Tensor& labels, const at::Tensor& loss_gradient,
-                                      const VocabularyShard& shard, double softcap,
-                                      const KernelOptions& options, std::int64_t chunk_bytes, Isa isa) {
-  auto state = c10::make_intrusive<OutputLayerState>();
-  state->loss = {shard.first, softcap, isa};
-  state->kernels = options;
-  state->chunk_rows = rows_per_chunk(weight.value, chunk_bytes);
-  state->shard = shard;
-  state->sink = weight.sink;
-  if (at::GradMode::is_enabled() && loss_gradient.defined())
-    state->loss_gradient = loss_gradient.detach().reshape({-1}).to(at::kFloat).contiguous();
-  return FusedLinearCrossEntropy::apply(hidden, weight.value, labels, state);
+OutputLayerLoss fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
+                                           const at::Tensor& labels, const at::Tensor& loss_gradient,
+                                           const VocabularyShard& shard, double softcap,
+                                           const KernelOptions& options, std::int64_t chunk_bytes, Isa isa) {
+  const OutputLayer layer{.weight = weight.value,
+                          .sink = quiet_sink(weight.sink),
+                          .shard = shard,
+                          .loss = {shard.first, softcap, isa},
+                          .kernels = options};
+  const at::Tensor rows = hidden.reshape({-1, hidden.size(-1)}).contiguous();
+  const at::Tensor flat = flat_labels(labels);
+  const at::Tensor losses = at::empty({rows.size(0)}, at::kFloat);
+  at::Tensor row_gradients, weight_gradient, token_weights;
+  if (loss_gradient.defined()) {
+    row_gradients = at::empty_like(rows);
+    token_weights = loss_gradient.reshape({-1}).to(at::kFloat).contiguous();
+  }
+  const std::int64_t chunk_rows = rows_per_chunk(weight.value, chunk_bytes);
+  for (std::int64_t first = 0; first < rows.size(0); first += chunk_rows) {
+    const std::int64_t count = std::min(chunk_rows, rows.size(0) - first);
+    const auto chunk = [&](const at::Tensor& x) { return x.narrow(0, first, count); };
+    const at::Tensor logits = linear(chunk(rows), Weight{weight.value, nullptr}, {}, options);
+    LogitStatistics statistics = empty_statistics(count);
+    compute_statistics(logits, chunk(flat), statistics, layer.loss);
+    if (shard.combine) shard.combine(statistics);
+    if (loss_gradient.defined()) {
+      take_gradients(layer, chunk(rows), chunk(flat), statistics, chunk(token_weights), logits,
+                     chunk(row_gradients), weight_gradient);
+    }
+    chunk(losses).copy_(loss_of(statistics));
+  }
+  if (!loss_gradient.defined()) return {.losses = losses.view(labels.sizes())};
+  report_weight_gradient(weight.sink);
+  return {.losses = losses.view(labels.sizes()),
+          .hidden_gradient = row_gradients.view(hidden.sizes()),
+          .weight_gradient = weight_gradient};
 }
 
 }  // namespace primus::kernels::cpu

@@ -17,14 +17,14 @@ at::Tensor fused_cross_entropy(const at::Tensor& logits, const at::Tensor& label
 /// once per chunk, costs little beside the products.
 constexpr std::int64_t logit_chunk_bytes = std::int64_t{64} << 20U;
 
-/// kernels::linear_cross_entropy chunk by chunk: the logits of a chunk become gradients at once, and those of
-/// hidden states and weight with them, and are never kept for a backward (after Liger's
-/// fused linear cross entropy, Hsu et al. 2024). So `loss_gradient` must be known: the backward hands out
-/// what was taken, and throws Error for another gradient, or when it is called twice.
-at::Tensor fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
-                                      const at::Tensor& labels, const at::Tensor& loss_gradient,
-                                      const VocabularyShard& shard, double softcap,
-                                      const KernelOptions& options,
-                                      std::int64_t chunk_bytes = logit_chunk_bytes, Isa isa = best_isa());
+/// kernels::linear_cross_entropy_with_gradients chunk by chunk: the logits of a chunk become gradients where
+/// they lie, and those of hidden states and weight are taken from them at once (after Liger's fused linear
+/// cross entropy, Hsu et al. 2024). Without a `loss_gradient` the losses alone.
+OutputLayerLoss fused_linear_cross_entropy(const at::Tensor& hidden, const Weight& weight,
+                                           const at::Tensor& labels, const at::Tensor& loss_gradient,
+                                           const VocabularyShard& shard, double softcap,
+                                           const KernelOptions& options,
+                                           std::int64_t chunk_bytes = logit_chunk_bytes,
+                                           Isa isa = best_isa());
 
 }  // namespace primus::kernels::cpu

@@ -36,8 +36,12 @@ variable_list differentiate(const Function& function, const variable_list& input
   return results;
 }
 
+/// Values and gradients of an operator, from inputs of the dtype that is tested and the gradient of its
+/// value.
+using Results = std::function<variable_list(const variable_list& inputs, const at::Tensor& upstream)>;
+
 /// Errors of several draws together, because those of one vary by more than they differ.
-void expect_no_worse(const Function& fused, const Function& reference,
+void expect_no_worse(const Results& fused, const Function& reference,
                      const std::function<variable_list()>& draw_inputs, at::ScalarType dtype,
                      const at::Tensor& given_upstream = {}) {
   constexpr int draws = 8;
@@ -47,7 +51,7 @@ void expect_no_worse(const Function& fused, const Function& reference,
     const at::Tensor upstream = given_upstream.defined() ? given_upstream : at::randn_like(reference(inputs));
     const variable_list truth = differentiate(reference, inputs, upstream, dtype, at::kDouble);
     const variable_list plain = differentiate(reference, inputs, upstream, dtype, dtype);
-    const variable_list ours = differentiate(fused, inputs, upstream, dtype, dtype);
+    const variable_list ours = fused(inputs, upstream);
     our_error.resize(truth.size());
     plain_error.resize(truth.size());
     noise.resize(truth.size());
@@ -62,6 +66,15 @@ void expect_no_worse(const Function& fused, const Function& reference,
     EXPECT_LE(our_error[i], 1.1 * plain_error[i] + noise[i])
         << "result " << i << ": " << our_error[i] / plain_error[i] << " times the composite's error";
   }
+}
+
+void expect_no_worse(const Function& fused, const Function& reference,
+                     const std::function<variable_list()>& draw_inputs, at::ScalarType dtype,
+                     const at::Tensor& given_upstream = {}) {
+  const Results results = [&](const variable_list& inputs, const at::Tensor& upstream) {
+    return differentiate(fused, inputs, upstream, dtype, dtype);
+  };
+  expect_no_worse(results, reference, draw_inputs, dtype, given_upstream);
 }
 
 class Passes : public testing::TestWithParam<std::tuple<at::ScalarType, Isa>> {
@@ -224,12 +237,14 @@ TEST_P(Passes, linear_cross_entropy_is_no_further_from_float64_than_the_composit
   for (const double softcap : {0.0, 2.0}) {
     for (const std::int64_t chunk_bytes : {1, 1 << 30}) {
       SCOPED_TRACE(fmt::format("softcap {} chunks of {} bytes", softcap, chunk_bytes));
-      const auto fused = [&](const variable_list& x) {
-        return fused_linear_cross_entropy(x[0], {x[1], nullptr}, labels, upstream, {}, softcap,
-                                          KernelOptions::all_fused(), chunk_bytes, isa());
+      const Results fused = [&](const variable_list& x, const at::Tensor& loss_gradient) {
+        const OutputLayerLoss result =
+            fused_linear_cross_entropy(x[0].to(dtype()), {x[1].to(dtype()), nullptr}, labels, loss_gradient,
+                                       {}, softcap, KernelOptions::all_fused(), chunk_bytes, isa());
+        return variable_list{result.losses, result.hidden_gradient, result.weight_gradient};
       };
       const auto reference = [&](const variable_list& x) {
-        return linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, {}, softcap);
+        return linear_cross_entropy(x[0], {x[1], nullptr}, labels, {}, softcap);
       };
       expect_no_worse(
           fused, reference, [&] { return variable_list{normal({97, 2, 32}), normal({300, 32})}; }, dtype(),
@@ -243,42 +258,52 @@ struct OutputLayer {
   c10::intrusive_ptr<GradientSink> sink = c10::make_intrusive<GradientSink>();
   int reports = 0;
   Listeners::Subscription subscription;
-  Weight weight{at::randn({300, 32}).requires_grad_(), sink};
-  at::Tensor hidden = at::randn({97, 2, 32}).requires_grad_();
+  Weight weight{at::randn({300, 32}), sink};
+  at::Tensor hidden = at::randn({97, 2, 32});
   at::Tensor labels = at::randint(300, {97, 2});
-  at::Tensor upstream = at::randn({97, 2});
+  at::Tensor loss_gradient = at::randn({97, 2});
 
   OutputLayer() {
     sink->main_grad = at::zeros({300, 32});
     subscription = sink->on_accumulated.add([this] { ++reports; });
   }
-  at::Tensor losses(const at::Tensor& loss_gradient) {
-    return fused_linear_cross_entropy(hidden, weight, labels, loss_gradient, {}, 0.0, {}, 1);
+  OutputLayerLoss run(const at::Tensor& gradient) const {
+    return fused_linear_cross_entropy(hidden, weight, labels, gradient, {}, 0.0, {}, 1);
+  }
+  /// By the composite.
+  at::Tensor expected_weight_gradient() const {
+    const Weight plain{weight.value.clone().requires_grad_(), nullptr};
+    torch::autograd::backward({linear_cross_entropy(hidden, plain, labels)}, {loss_gradient});
+    return plain.value.grad();
   }
 };
 
-TEST(LinearCrossEntropy, reports_its_weight_gradient_once_and_in_the_backward) {
+TEST(LinearCrossEntropy, reports_its_weight_gradient_once) {
   OutputLayer layer;
-  const at::Tensor losses = layer.losses(layer.upstream);
-  EXPECT_EQ(layer.reports, 0);
-  torch::autograd::backward({losses}, {layer.upstream});
+  layer.run(layer.loss_gradient);
   EXPECT_EQ(layer.reports, 1);
-  const Weight plain{layer.weight.value.detach().clone().requires_grad_(), nullptr};
-  torch::autograd::backward({linear_cross_entropy(layer.hidden.detach(), plain, layer.labels)},
-                            {layer.upstream});
-  EXPECT_TRUE(at::allclose(layer.sink->main_grad, plain.value.grad(), 1e-4, 1e-4));
+  EXPECT_TRUE(at::allclose(layer.sink->main_grad, layer.expected_weight_gradient(), 1e-4, 1e-4));
 }
 
-TEST(LinearCrossEntropy, refuses_another_gradient_than_it_was_promised) {
+TEST(LinearCrossEntropy, leaves_its_weight_gradient_for_later_when_asked) {
   OutputLayer layer;
-  EXPECT_THAT([&] { torch::autograd::backward({layer.losses(layer.upstream)}, {2 * layer.upstream}); },
-              testing::ThrowsMessage<Error>(testing::HasSubstr("is not the loss_gradient")));
-  EXPECT_THAT([&] { torch::autograd::backward({layer.losses({})}, {layer.upstream}); },
-              testing::ThrowsMessage<Error>(testing::HasSubstr("only with a loss_gradient")));
-  const at::NoGradGuard no_grad;
-  layer.sink->main_grad.zero_();
-  layer.losses(layer.upstream);
+  std::vector<std::function<void()>> later;
+  layer.sink->defer = [&](std::function<void()> computation) { later.push_back(std::move(computation)); };
+  layer.run(layer.loss_gradient);
+  EXPECT_EQ(layer.reports, 0);
   EXPECT_TRUE(at::equal(layer.sink->main_grad, at::zeros({300, 32})));
+  for (const auto& computation : later) computation();
+  EXPECT_EQ(layer.reports, 1);
+  EXPECT_TRUE(at::allclose(layer.sink->main_grad, layer.expected_weight_gradient(), 1e-4, 1e-4));
+}
+
+TEST(LinearCrossEntropy, takes_no_gradient_without_a_loss_gradient) {
+  OutputLayer layer;
+  const OutputLayerLoss result = layer.run({});
+  EXPECT_EQ(layer.reports, 0);
+  EXPECT_FALSE(result.hidden_gradient.defined());
+  EXPECT_TRUE(at::equal(layer.sink->main_grad, at::zeros({300, 32})));
+  EXPECT_TRUE(at::equal(result.losses, layer.run(layer.loss_gradient).losses));
 }
 
 TEST(CrossEntropy, sees_a_shard_of_the_vocabulary) {
