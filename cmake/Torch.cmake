@@ -76,7 +76,7 @@ if(NCCL_INCLUDE_DIR AND GPU_INCLUDE_DIR)
   set(PRIMUS_OTHER_NCCL no_nccl)
 endif()
 
-# Tensor rooms see libtorch's own fmt headers before Debian's.
+# Tensor modules see libtorch's own fmt headers before Debian's.
 add_library(primus_torch_fmt STATIC "${PROJECT_SOURCE_DIR}/cmake/torch_fmt.cpp")
 target_link_libraries(primus_torch_fmt PRIVATE primus_torch)
 add_library(primus::torch_fmt ALIAS primus_torch_fmt)

@@ -1,4 +1,4 @@
-// Precompiled once for all tensor rooms. Only what most of their files include belongs here.
+// Precompiled once for all tensor modules. Only what most of their files include belongs here.
 #pragma once
 
 #include <ATen/Functions.h>

@@ -1,5 +1,5 @@
 // The compiled part of the fmt whose headers libtorch ships. With FMT_HEADER_ONLY every file would compile it
-// again, two seconds each; Debian's library serves the plain rooms, but has another version and so another
+// again, two seconds each; Debian's library serves the plain modules, but has another version and so another
 // namespace.
 #include <fmt/format-inl.h>
 

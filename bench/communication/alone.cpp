@@ -1,4 +1,4 @@
-// The parallel room's communication, compiled out: groups that are always one process, without store,
+// The parallel module's communication, compiled out: groups that are always one process, without store,
 // transport, task queue or account. What is left of group.cpp, communicator.cpp and their like for a program
 // that can only run alone.
 

@@ -1,5 +1,5 @@
 // Training steps of a small Llama on one thread: the program behind bench/communication/mesh_cost.py, which
-// links it once with the parallel room as it is and once with communication compiled out.
+// links it once with the parallel module as it is and once with communication compiled out.
 //
 //     step [--layers N] [--hidden N] [--tokens N] [--steps N]     prints one JSON line
 

@@ -15,7 +15,7 @@ class Arguments;
 
 namespace primus::train {
 
-/// What the loop itself reads; the other rooms make their own structs from the arguments.
+/// What the loop itself reads; the other modules make their own structs from the arguments.
 struct LoopSettings {
   std::uint64_t seed = 1234;
   BatchSettings batch;

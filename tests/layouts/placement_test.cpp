@@ -59,12 +59,12 @@ void set_gradient(const parallel::Parameter& parameter, int step, const std::vec
   }
 }
 
-struct Trained {
+struct PlacedModel {
   std::unique_ptr<ParameterSet> set;
   std::vector<double> norms;
 };
 
-constexpr int parts = 4, steps = 3;
+constexpr int parts = 4, placed_steps = 3;
 
 /// Which parts of the batch this rank's gradient of a parameter comes from. Each data-parallel rank reads its
 /// share of them, of which an expert sees the tokens of all ranks that send to it.
@@ -82,8 +82,8 @@ std::vector<int> parts_seen(const parallel::ParameterSpec& spec, const Mesh& mes
   return own;
 }
 
-Trained train(const Mesh& mesh, DataParallelConfig config) {
-  Trained result{.set = dense_and_experts(mesh), .norms = {}};
+PlacedModel train_placed(const Mesh& mesh, DataParallelConfig config) {
+  PlacedModel result{.set = dense_and_experts(mesh), .norms = {}};
   config.gradient_divisor = mesh.data_context().size();
   const auto buffers = optimizer::make_buffers(*result.set, config, mesh);
   EXPECT_EQ(buffers.size(), 2);
@@ -91,7 +91,7 @@ Trained train(const Mesh& mesh, DataParallelConfig config) {
   for (const auto& buffer : buffers) pointers.push_back(buffer.get());
   optimizer::DistributedDataParallel data_parallel(pointers, config, mesh);
   optimizer::Optimizer adam(pointers, {}, mesh);
-  for (int step = 0; step < steps; ++step) {
+  for (int step = 0; step < placed_steps; ++step) {
     for (const auto& parameter : result.set->all()) {
       set_gradient(*parameter, step, parts_seen(parameter->spec(), mesh));
       // The mean over the ranks of the sum of each one's parts is the same whatever their number.
@@ -105,20 +105,21 @@ Trained train(const Mesh& mesh, DataParallelConfig config) {
   return result;
 }
 
-struct Layout {
+struct PlacementCase {
   parallel::LayoutSizes sizes;
   bool distributed_optimizer;
 };
 
-class Experts : public testing::TestWithParam<Layout> {};
+class Experts : public testing::TestWithParam<PlacementCase> {};
 
 TEST_P(Experts, TrainInEveryLayoutAsInOneProcess) {
-  const Layout& layout = GetParam();
+  const PlacementCase& layout = GetParam();
   parallel::run_ranks(layout.sizes.world, [&layout](auto communicator) {
     const Mesh mesh(communicator, layout.sizes);
-    const Trained trained = train(mesh, {.use_distributed_optimizer = layout.distributed_optimizer});
-    const Trained alone = train(Mesh(), {});
-    for (int step = 0; step < steps; ++step) EXPECT_NEAR(trained.norms[step], alone.norms[step], 1e-5);
+    const PlacedModel trained =
+        train_placed(mesh, {.use_distributed_optimizer = layout.distributed_optimizer});
+    const PlacedModel alone = train_placed(Mesh(), {});
+    for (int step = 0; step < placed_steps; ++step) EXPECT_NEAR(trained.norms[step], alone.norms[step], 1e-5);
     for (const auto& piece : parallel::weight_pieces(*trained.set, mesh)) {
       at::Tensor expected = alone.set->find(piece.name)->weight.value.detach();
       for (std::size_t d = 0; d < piece.offset.size(); ++d)
@@ -131,11 +132,13 @@ TEST_P(Experts, TrainInEveryLayoutAsInOneProcess) {
 INSTANTIATE_TEST_SUITE_P(
     Layouts, Experts,
     testing::Values(
-        Layout{{.world = 2, .expert = 2}, false}, Layout{{.world = 4, .expert = 2}, false},
-        Layout{{.world = 4, .expert = 2}, true}, Layout{{.world = 2, .expert = 1}, true},
-        Layout{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 1, .sequence_parallel = true}, true},
-        Layout{{.world = 4, .tensor = 2, .expert = 1, .expert_tensor = 2, .sequence_parallel = true}, true},
-        Layout{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 2}, false}));
+        PlacementCase{{.world = 2, .expert = 2}, false}, PlacementCase{{.world = 4, .expert = 2}, false},
+        PlacementCase{{.world = 4, .expert = 2}, true}, PlacementCase{{.world = 2, .expert = 1}, true},
+        PlacementCase{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 1, .sequence_parallel = true},
+                      true},
+        PlacementCase{{.world = 4, .tensor = 2, .expert = 1, .expert_tensor = 2, .sequence_parallel = true},
+                      true},
+        PlacementCase{{.world = 4, .tensor = 2, .expert = 2, .expert_tensor = 2}, false}));
 
 TEST(TiedEmbedding, LearnsFromBothStages) {
   for (const bool distributed : {false, true}) {

@@ -1,4 +1,4 @@
-"""The sources keep to the layout: include direction between rooms, plain rooms free of libtorch, headers guarded,
+"""The sources keep to the layout: include direction between modules, plain modules free of libtorch, headers guarded,
 files short, nothing of libtorch's slow umbrella headers."""
 
 import os
@@ -14,13 +14,13 @@ MAX_LINES = 550  # "about 500"
 LIBTORCH = re.compile(r"#include <(ATen|c10|torch|caffe2)/")
 
 
-def rooms():
-    """Rooms in the order in which CMakeLists.txt declares them, each with its kind."""
+def modules():
+    """Modules in the order in which CMakeLists.txt declares them, each with its kind."""
     text = (ROOT / "CMakeLists.txt").read_text()
-    return dict(re.findall(r"^primus_room\((\w+) (PLAIN|TENSORS)", text, re.M))
+    return dict(re.findall(r"^primus_module\((\w+) (PLAIN|TENSORS)", text, re.M))
 
 
-def room_of(path):
+def module_of(path):
     return path.relative_to(ROOT / "src").parts[0]
 
 
@@ -46,7 +46,7 @@ def names_declared(text):
 
 class Structure(unittest.TestCase):
     def setUp(self):
-        self.kinds = rooms()
+        self.kinds = modules()
         self.order = list(self.kinds)
         self.assertGreaterEqual(len(self.order), 16)
         self.assertGreater(len(SOURCES), 10)
@@ -54,18 +54,18 @@ class Structure(unittest.TestCase):
     def test_rooms_include_only_rooms_above(self):
         wrong = []
         for path in SOURCES:
-            room = room_of(path)
-            if room == "main.cpp":
+            module = module_of(path)
+            if module == "main.cpp":
                 continue
-            self.assertIn(room, self.order, f"{path}: not in a room that CMakeLists.txt declares")
+            self.assertIn(module, self.order, f"{path}: not in a module that CMakeLists.txt declares")
             for included in re.findall(r'#include "(\w+)/', path.read_text()):
-                if included in self.order and self.order.index(included) > self.order.index(room):
+                if included in self.order and self.order.index(included) > self.order.index(module):
                     wrong.append(f"{path.relative_to(ROOT)} includes {included}/")
         self.assertEqual(wrong, [])
 
     def test_plain_rooms_never_see_libtorch(self):
         wrong = [str(p.relative_to(ROOT)) for p in SOURCES
-                 if self.kinds.get(room_of(p)) == "PLAIN" and LIBTORCH.search(p.read_text())]
+                 if self.kinds.get(module_of(p)) == "PLAIN" and LIBTORCH.search(p.read_text())]
         self.assertEqual(wrong, [])
 
     def test_no_umbrella_headers_of_libtorch(self):
@@ -73,7 +73,7 @@ class Structure(unittest.TestCase):
         self.assertEqual([str(p) for p in SOURCES if slow.search(p.read_text())], [])
 
     def test_private_names_stand_once_in_a_folder(self):
-        """Files of a room are compiled together: a name in an unnamed namespace hides a shared one."""
+        """Files of a module are compiled together: a name in an unnamed namespace hides a shared one."""
         wrong = []
         sources = SOURCES + sorted((ROOT / "tests").glob("*/*.cpp"))
         for folder in sorted({p.parent for p in sources}):
@@ -97,7 +97,7 @@ class Structure(unittest.TestCase):
     def test_only_the_command_line_prints_or_exits(self):
         loud = re.compile(r"std::cout|std::cerr|\bprintf\(|\bputs\(|std::exit\(|\bfputs\([^;]*stdout|std::abort\(")
         wrong = [str(p.relative_to(ROOT)) for p in SOURCES
-                 if room_of(p) not in {"cli", "main.cpp"} and loud.search(p.read_text())]
+                 if module_of(p) not in {"cli", "main.cpp"} and loud.search(p.read_text())]
         self.assertEqual(wrong, [])
 
 

@@ -120,7 +120,8 @@ TEST_P(Replicas, SplitBackwardPassesChangeNoBit) {
     for (std::int64_t m = 0; m < num_microbatches; ++m) split.push_back({kind, 0, m});
   const Outcome trained = train(options(), split), expected = train(options(), plain);
   if (GetParam().model.untie_embeddings_and_output_weights) return expect_equal(trained, expected);
-  // The embedding adds its part at once, and the output layer of the same weight later: another order of sums.
+  // The embedding adds its part at once, and the output layer of the same weight later: another order of
+  // sums.
   for (std::size_t i = 0; i < expected.losses.size(); ++i)
     EXPECT_NEAR(trained.losses[i], expected.losses[i], 1e-5 * expected.losses[i]);
 }

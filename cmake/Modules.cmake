@@ -1,15 +1,15 @@
-# primus_room(NAME PLAIN|TENSORS [LIBRARIES ...] [WITHOUT FOLDER ...])
+# primus_module(NAME PLAIN|TENSORS [LIBRARIES ...] [WITHOUT FOLDER ...])
 #
-# Makes the static library primus_NAME from src/NAME/**/*.cpp. It links the room declared before it, and through
-# it all rooms above. A PLAIN room never sees libtorch's include folder; a TENSORS room does, through one
-# precompiled header that all of them share. With CMAKE_UNITY_BUILD the files of a room are compiled six at a time:
+# Makes the static library primus_NAME from src/NAME/**/*.cpp. It links the module declared before it, and through
+# it all modules above. A PLAIN module never sees libtorch's include folder; a TENSORS module does, through one
+# precompiled header that all of them share. With CMAKE_UNITY_BUILD the files of a module are compiled six at a time:
 # half of each file's time and more is what the headers of libtorch, JSON and the standard library instantiate.
-# WITHOUT names folders of the room that are left out: of two folders that define the same, the build takes one.
+# WITHOUT names folders of the module that are left out: of two folders that define the same, the build takes one.
 
 set(PRIMUS_PREVIOUS_ROOM "")
 
 function(primus_tensor_precompiled_header)
-  file(WRITE "${PROJECT_BINARY_DIR}/pch.cpp.in" "// Owner of the precompiled header of all tensor rooms.\n")
+  file(WRITE "${PROJECT_BINARY_DIR}/pch.cpp.in" "// Owner of the precompiled header of all tensor modules.\n")
   configure_file("${PROJECT_BINARY_DIR}/pch.cpp.in" "${PROJECT_BINARY_DIR}/tensor_pch.cpp" COPYONLY)
   add_library(primus_tensor_pch OBJECT "${PROJECT_BINARY_DIR}/tensor_pch.cpp")
   set_target_properties(primus_tensor_pch PROPERTIES UNITY_BUILD OFF)
@@ -19,8 +19,8 @@ function(primus_tensor_precompiled_header)
   target_precompile_headers(primus_tensor_pch PRIVATE "<tensor_pch.h>")
 endfunction()
 
-function(primus_room name kind)
-  cmake_parse_arguments(ROOM "" "" "LIBRARIES;WITHOUT" ${ARGN})
+function(primus_module name kind)
+  cmake_parse_arguments(MODULE "" "" "LIBRARIES;WITHOUT" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/isa/[^/]*$")  # built by primus_isa_sources
   foreach(folder ${ROOM_WITHOUT})
