@@ -51,6 +51,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 }  // namespace
 
 Checkpoint::Checkpoint(fs::path directory) : directory_(std::move(directory)) {
+  if (!fs::is_directory(directory_)) throw_user_error("{}: there is no such directory", directory_.string());
   if (!fs::exists(directory_ / index_file)) {
     throw_user_error("{}: not a checkpoint of this program (there is no {} in it)", directory_.string(),
                      index_file);

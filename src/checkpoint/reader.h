@@ -22,8 +22,8 @@ namespace primus::checkpoint {
 ///     scheduler.load(checkpoint.common().at("opt_param_scheduler"));
 class Checkpoint {
  public:
-  /// Reads index and common state. Throws UserError that names the file when it is missing or damaged, or
-  /// when a shard is missing or has the wrong size.
+  /// Reads index and common state, and looks at the shards' sizes: what `damage_of` asks. Throws UserError
+  /// that names the file when it is missing or damaged, or when a shard is missing or has the wrong size.
   explicit Checkpoint(std::filesystem::path directory);
 
   const std::filesystem::path& path() const { return directory_; }
