@@ -79,10 +79,10 @@ std::optional<LoadPlan> plan_given(const ResumeSettings& settings) {
   return plan;
 }
 
-/// A run that saves must not overwrite, without having been told to, what an earlier one has saved.
+/// The checkpoints of an earlier run, its metrics and its configuration belong together: a run that starts at
+/// iteration 0 would overwrite the metrics and the configuration even where it saves nothing.
 void check_own_folder(const ResumeSettings& settings, const std::filesystem::path& own_folder,
                       std::optional<LoadPlan>& plan) {
-  if (!settings.save || !settings.save_interval) return;
   const bool from_zero = !plan || plan->weights_only;
   std::vector<std::string> newer;
   for (const checkpoint::Location& there : checkpoint::list_checkpoints(own_folder)) {
@@ -95,11 +95,22 @@ void check_own_folder(const ResumeSettings& settings, const std::filesystem::pat
     throw_user_error(
         "{} holds checkpoints of an earlier run ({}), and this run would start at iteration 0{} and "
         "overwrite "
-        "them: set auto_continue_train: true to continue, or take another exp_name, or move them away",
-        own_folder.string(), names, plan ? " with the weights of " + plan->directory.string() : "");
+        "what that run has written: set auto_continue_train: true to continue from them, or take another "
+        "exp_name, or remove the folder {}",
+        own_folder.string(), names, plan ? " with the weights of " + plan->directory.string() : "",
+        own_folder.parent_path().string());
   }
-  plan->messages.push_back(fmt::format(
-      "newer checkpoints in {} are overwritten when the run comes to them: {}", own_folder.string(), names));
+  if (settings.save && settings.save_interval) {
+    plan->messages.push_back(
+        fmt::format("newer checkpoints in {} are overwritten when the run comes to them: {}",
+                    own_folder.string(), names));
+  } else if (!settings.skip_train) {
+    throw_user_error(
+        "{} holds newer checkpoints ({}) than {}, and this run, which saves none, would overwrite the "
+        "metrics "
+        "of the iterations in between: take another exp_name, or set save to overwrite the checkpoints too",
+        own_folder.string(), names, plan->directory.string());
+  }
 }
 
 const std::string main_weight_prefix = "optimizer.state.fp32_param.";

@@ -1,8 +1,10 @@
 #include "train/trainer.h"
 
 #include <chrono>
+#include <limits>
 #include <source_location>
 
+#include "checkpoint/layout.h"
 #include "checkpoint/writer.h"
 #include "config/experiment.h"
 #include "config/print.h"
@@ -243,7 +245,9 @@ void Trainer::State::report_model() const {
 void Trainer::State::open_run_directory() {
   make_directories(directory.root);
   logger.open_files(directory.logs(experiment.module, mesh.world().rank()));
-  if (mesh.world().rank() == 0) {
+  // An evaluation of what an earlier run has saved adds to that run's files, and replaces none.
+  const bool visits = settings.skip_train && !checkpoint::list_checkpoints(directory.checkpoints()).empty();
+  if (mesh.world().rank() == 0 && !visits) {
     write_file_atomically(directory.resolved_config(), config::to_yaml(config::resolved_tree(experiment)) +
                                                            config::derived_comment(arguments));
   }
@@ -255,7 +259,8 @@ void Trainer::State::open_run_directory() {
                   .log_avg_reset_interval = arguments.get<"log_avg_reset_interval">(),
                   .seq_length = settings.seq_length,
                   .world_size = mesh.world().size()}};
-  recorder = std::make_unique<Recorder>(options, directory, state.iteration, mesh.world().rank(), logger);
+  const std::int64_t last_kept = visits ? std::numeric_limits<std::int64_t>::max() : state.iteration;
+  recorder = std::make_unique<Recorder>(options, directory, last_kept, mesh.world().rank(), logger);
 }
 
 bool Trainer::State::is_skipped(std::int64_t iteration) const {
@@ -404,7 +409,7 @@ TrainResult Trainer::State::run() {
     exit_early = decision.exit;
   }
   if (!exit_early) {
-    if (!settings.skip_train && owes_last_save(stop, state.iteration, last_saved)) save();
+    if (owes_last_save(stop, state.iteration, last_saved)) save();
     evaluate("valid", fmt::format("iteration {} on validation set", state.iteration));
     evaluate("test", fmt::format("iteration {} on test set", state.iteration));
   }

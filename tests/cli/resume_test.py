@@ -237,6 +237,103 @@ class AnotherCourse(Resumed):
         self.assertIn("completed at iteration 8", result.stdout)
 
 
+class EarlierRun(Resumed):
+    """What a run has written is not overwritten by one that starts at iteration 0 in its folder."""
+
+    def files(self):
+        """All that was written, but for the logs, which grow."""
+        return {path: path.read_bytes() for path in self.experiment.root.rglob("*")
+                if path.is_file() and "logs" not in path.parts and path.name != ".lock"}
+
+    def test_a_start_at_iteration_0_stops_whether_or_not_it_saves(self):
+        before = self.files()
+        starts = {"saves nothing": {"save": None}, "never saves": {"save": None, "save_interval": None},
+                  "only evaluates": {"skip_train": True, "eval_iters": 1},
+                  "evaluates weights": {"skip_train": True, "eval_iters": 1, "finetune": True,
+                                        "load": str(self.experiment.checkpoints)}}
+        for name, changes in starts.items():
+            with self.subTest(name):
+                self.assert_refused(self.resume(auto_continue_train=False, **changes), "iter_0000004, iter_0000008",
+                                    "would start at iteration 0", "auto_continue_train: true", "exp_name",
+                                    f"remove the folder {self.experiment.root}")
+        shutil.rmtree(self.experiment.checkpoints / "iter_0000008")
+        (self.experiment.checkpoints / "iter_0000004" / "common.json").unlink()
+        self.assert_refused(self.resume(auto_continue_train=False, save=None), "iter_0000004")
+        self.assertEqual({path: text for path, text in before.items() if "checkpoints" not in path.parts},
+                         {path: text for path, text in self.files().items() if "checkpoints" not in path.parts})
+
+    def test_an_evaluation_adds_to_the_run_and_replaces_nothing(self):
+        (self.experiment.checkpoints / "latest_checkpointed_iteration.txt").write_text("4")
+        before = self.files()
+        result = self.resume(skip_train=True, eval_iters=1, lr=0.001)
+        self.assert_success(result)
+        self.assertNotIn("Checkpoints:", result.stdout)
+        after = self.files()
+        self.assertEqual(set(after), set(before))
+        for path, content in before.items():
+            added = after[path].removeprefix(content)
+            lines = [json.loads(line) for line in added.splitlines()] if path == self.experiment.metrics_file else []
+            self.assertEqual(b"" if lines else added, b"", path)
+            self.assertEqual([line["evaluation"] for line in lines],
+                             ["valid", "test"] if path == self.experiment.metrics_file else [])
+
+    def test_going_back_without_saving_does_not_cut_the_metrics(self):
+        before = self.files()
+        self.assert_refused(self.resume(auto_continue_train=False, finetune=False, save=None,
+                                        load=str(self.experiment.checkpoints), ckpt_step=4),
+                            "holds newer checkpoints (iter_0000008)", "another exp_name")
+        self.assertEqual(self.files(), before)
+
+
+class Damaged(Resumed):
+    """A checkpoint of which a file is lost or cut off is no complete one."""
+
+    def damage(self, name, iteration=8):
+        path = self.experiment.checkpoints / f"iter_{iteration:07d}" / name
+        if name.startswith("shard"):
+            with path.open("r+b") as shard:
+                shard.truncate(path.stat().st_size - 100)
+        else:
+            path.unlink()
+
+    FILES = ("common.json", "index.json", "shard_00000.safetensors")
+
+    def test_without_a_tracker_the_newest_complete_one_is_continued(self):
+        for name in self.FILES:
+            with self.subTest(name):
+                shutil.rmtree(self.experiment.root)
+                shutil.copytree(self.trained.root, self.experiment.root)
+                self.tracker.unlink()
+                self.damage(name)
+                self.assert_says(self.resume(), "the newest of the complete checkpoints beside it is taken, "
+                                 "iter_0000004; iter_0000008 is damaged")
+                self.assertEqual(len(self.experiment.metrics()), 10)
+
+    def test_a_tracker_that_names_a_damaged_one_stops_the_run_and_the_complete_one_is_named(self):
+        for name in self.FILES:
+            with self.subTest(name):
+                self.damage(name)
+                self.assert_refused(self.resume(), "there is no complete checkpoint iter_0000008, which "
+                                    "latest_checkpointed_iteration.txt names", name, "Complete checkpoints: iter_0000004",
+                                    "Write the iteration to take into latest_checkpointed_iteration.txt")
+                listed = run("checkpoint", "list", self.experiment.checkpoints)
+                self.assertIn("iter_0000008   damaged", listed.stdout)
+                self.assertIn("iter_0000004", listed.stdout)
+                shutil.rmtree(self.experiment.root)
+                shutil.copytree(self.trained.root, self.experiment.root)
+        self.damage("common.json")
+        self.tracker.write_text("4")
+        self.assert_says(self.resume(), "newer checkpoints in")
+        self.assertEqual(len(self.experiment.metrics()), 10)
+
+    def test_when_all_are_damaged_the_run_does_not_start_at_iteration_0(self):
+        self.tracker.unlink()
+        self.damage("common.json", 4)
+        self.damage("shard_00000.safetensors")
+        self.assert_refused(self.resume(), "there is no complete checkpoint in it: iter_0000008 is damaged",
+                            "iter_0000004 is damaged")
+
+
 class LostTracker(Resumed):
     def iterations(self):
         return [line["iteration"] for line in self.experiment.metrics()]
@@ -270,9 +367,6 @@ class LostTracker(Resumed):
                     self.tracker.write_text("8")
         self.assertEqual(self.ages(), before)
         self.assertEqual(self.iterations(), list(range(1, 9)))
-
-    def test_a_run_that_saves_nothing_may_start_anew(self):
-        self.assert_success(self.resume(auto_continue_train=False, save=None))
 
     def test_a_damaged_tracker_stops_the_run(self):
         for content, words in (("", "is empty"), ("\0\0", "where an iteration"),
