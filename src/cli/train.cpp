@@ -51,10 +51,12 @@ LogOptions log_options_from(const config::Experiment& experiment, const launch::
 }
 
 void print_result(const train::TrainResult& result) {
-  std::string text = fmt::format("Training completed at iteration {}.\n", result.iteration);
-  if (result.non_finite_losses > 0) {
-    text += fmt::format("The loss of {} iterations was NaN or infinite.\n", result.non_finite_losses);
-  }
+  std::string text =
+      fmt::format("Training completed at iteration {}{}.\n", result.iteration,
+                  result.non_finite_losses == 0
+                      ? ""
+                      : fmt::format("; the loss of {} iteration{} was NaN or infinite",
+                                    result.non_finite_losses, result.non_finite_losses == 1 ? "" : "s"));
   if (result.validation_loss) {
     text += fmt::format("Validation loss: {:.4f} nats per token.\n", *result.validation_loss);
   }

@@ -64,6 +64,13 @@ void Recorder::watch_loss(const IterationRecord& record) {
                   record.iteration, *record.lm_loss));
 }
 
+void Recorder::finish() {
+  logger_.set_progress_line("");
+  if (non_finite_losses_ == 0 || !metrics_) return;
+  logger_.warning(
+      fmt::format("the loss was NaN or infinite in {} of this run's iterations", non_finite_losses_));
+}
+
 void Recorder::add_metrics(const IterationRecord& record) {
   nlohmann::ordered_json line = {{"iteration", record.iteration},
                                  {"consumed_samples", record.consumed_samples}};

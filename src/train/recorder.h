@@ -48,8 +48,8 @@ class Recorder {
                   double tokens);
   /// The iterations so far whose loss was NaN or infinite.
   std::int64_t non_finite_losses() const { return non_finite_losses_; }
-  /// Takes the progress line away.
-  void finish() { logger_.set_progress_line(""); }
+  /// Takes the progress line away, and says how many losses were NaN or infinite.
+  void finish();
 
  private:
   void add_metrics(const IterationRecord& record);

@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <source_location>
 
@@ -106,6 +107,8 @@ struct Trainer::State {
   /// Kept in checkpoints; see train/run_identity.h.
   nlohmann::json identity;
   std::int64_t last_saved = -1;
+  /// The last loss and gradient norm when one of them was NaN or infinite; empty otherwise.
+  std::string divergence;
   int answered_save_requests = 0;
   std::optional<double> validation_loss;
 };
@@ -286,7 +289,13 @@ void Trainer::State::skip_iteration(std::int64_t batch_size) {
 void Trainer::State::train_iteration() {
   if (is_skipped(state.iteration + 1))
     return skip_iteration(batch.global_batch_size(state.consumed_train_samples));
-  recorder->iteration(train_step());
+  const IterationRecord record = train_step();
+  const double loss = record.lm_loss.value(), norm = record.grad_norm.value();
+  divergence = std::isfinite(loss) && std::isfinite(norm)
+                   ? ""
+                   : fmt::format("iteration {} had the loss {} and the gradient norm {}", record.iteration,
+                                 loss, norm);
+  recorder->iteration(record);
 }
 
 IterationRecord Trainer::State::train_step() {
@@ -369,6 +378,11 @@ void Trainer::State::evaluate(const std::string& split, const std::string& where
 
 void Trainer::State::save() {
   data_parallel.wait_for_weights();
+  if (!divergence.empty()) {
+    say(fmt::format("the checkpoint of iteration {} probably holds NaN: {}. Continue from an earlier one",
+                    state.iteration, divergence),
+        LogLevel::warning);
+  }
   say(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
   save_checkpoint(directory.checkpoints(), state, trained,
