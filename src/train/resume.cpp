@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
@@ -155,13 +157,30 @@ std::vector<parallel::TensorPiece> pieces_to_load(const checkpoint::Checkpoint& 
   return pieces;
 }
 
-void note_padding(const model::TransformerConfig& theirs, const model::TransformerConfig& ours,
-                  std::vector<std::string>& messages) {
-  if (theirs.padded_vocab_size == ours.padded_vocab_size) return;
-  messages.push_back(fmt::format(
-      "the vocabulary of {} is padded to {} rows in the checkpoint and to {} here: rows of padding are {}",
-      ours.vocab_size, theirs.padded_vocab_size, ours.padded_vocab_size,
-      ours.padded_vocab_size < theirs.padded_vocab_size ? "left out" : "added, with zeros"));
+/// Megatron-Core fills the rows that a checkpoint lacks (`allow_shape_mismatch`) with zeros, and its softmax
+/// goes over the rows of padding as well.
+std::string padding_note(std::int64_t saved, const model::TransformerConfig& ours, int tensor_parallel_size) {
+  const std::int64_t rows = ours.padded_vocab_size;
+  if (saved == rows) return "";
+  std::string note = fmt::format(
+      "the vocabulary of {} is padded to {} rows in the checkpoint and to {} in this run: ", ours.vocab_size,
+      saved, rows);
+  if (rows < saved) {
+    note += fmt::format(
+        "{} rows of padding are left out, and the loss begins lower, since the softmax has fewer terms",
+        saved - rows);
+  } else {
+    note += fmt::format(
+        "{} rows of zeros are added, as Megatron-Core does. Their logits are 0 until training has lowered "
+        "them, so the softmax has {} more terms of exp(0), and the loss begins higher (by ln({}/{}) = {:.4f} "
+        "if the other logits are near 0 as well)",
+        rows - saved, rows - saved, rows, saved,
+        std::log(static_cast<double>(rows) / static_cast<double>(saved)));
+  }
+  if (saved % tensor_parallel_size == 0)
+    note += fmt::format(". make_vocab_size_divisible_by: {} keeps the checkpoint's rows",
+                        saved / tensor_parallel_size);
+  return note;
 }
 
 /// Sets the run and its schedule to where the checkpoint was saved.
@@ -206,7 +225,9 @@ Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
                      fmt::join(differences, "; "));
   if (plan.optimizer) check_optimizer(checkpoint, trained);
   Loaded loaded;
-  note_padding(theirs, trained.model.config(), loaded.messages);
+  const std::string padding =
+      padding_note(theirs.padded_vocab_size, trained.model.config(), trained.mesh.tensor().size());
+  if (!padding.empty()) loaded.messages.push_back(padding);
   checkpoint.load(pieces_to_load(checkpoint, trained, plan.optimizer));
   if (!plan.optimizer) trained.optimizer.reload_main_weights();
   if (!plan.weights_only) load_course(checkpoint, plan, trained, loaded);

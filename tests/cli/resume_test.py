@@ -118,16 +118,26 @@ class AnotherPadding(ProgramTest):
         one = Experiment(self.folder / "one", **self.MODEL, train_iters=4)
         self.assert_success(one.train())
         two, said = self.go_on(one, "two", 2, 8, sequence_parallel=True)
-        self.assertIn("padded to 150 rows in the checkpoint and to 200 here: rows of padding are added", said)
+        self.assertIn("padded to 150 rows in the checkpoint and to 200 in this run: 50 rows of zeros are added, as "
+                      "Megatron-Core does.", said)
+        self.assertIn("the loss begins higher (by ln(200/150) = 0.2877 if the other logits are near 0 as well). "
+                      "make_vocab_size_divisible_by: 75 keeps the checkpoint's rows", said)
+        # Which is so: the loss goes on where it was.
+        kept, said = self.go_on(one, "kept", 2, 8, make_vocab_size_divisible_by=75)
+        unchanged, _ = self.go_on(one, "unchanged", 1, 8)
+        self.assertNotIn("padded to", said)
+        self.assertAlmostEqual(kept.metrics()[0]["lm_loss"], unchanged.metrics()[0]["lm_loss"], delta=1e-5)
+        self.assertGreater(two.metrics()[0]["lm_loss"], unchanged.metrics()[0]["lm_loss"] + 0.2)
         # One process with as much padding is the oracle.
         padded, _ = self.go_on(one, "padded", 1, 8, make_vocab_size_divisible_by=100)
         for ours, expected in zip(two.metrics(), padded.metrics(), strict=True):
             self.assertAlmostEqual(ours["lm_loss"], expected["lm_loss"], delta=1e-5)
             self.assertAlmostEqual(ours["grad_norm"], expected["grad_norm"], delta=1e-4)
         four, said = self.go_on(two, "four", 4, 12, use_distributed_optimizer=True)
-        self.assertNotIn("rows of padding", said)
+        self.assertNotIn("padded to", said)
         back, said = self.go_on(four, "back", 1, 16)
-        self.assertIn("padded to 200 rows in the checkpoint and to 150 here: rows of padding are left out", said)
+        self.assertIn("padded to 200 rows in the checkpoint and to 150 in this run: 50 rows of padding are left out",
+                      said)
         self.assertEqual([self.rows(run_of) for run_of in (one, two, four, back)], [150, 200, 200, 150])
 
 
