@@ -90,7 +90,7 @@ void Checkpoint::check_names_and_shapes(const std::vector<parallel::TensorPiece>
     if (++count > differences_shown) continue;
     differences.push_back(found == index_.tensors.end()
                               ? fmt::format("{} is not in it", piece.name)
-                              : fmt::format("{} is {} there, {} here", piece.name,
+                              : fmt::format("{} is {} in the checkpoint, {} in this run", piece.name,
                                             shape_text(found->second.shape), shape_text(piece.global_shape)));
   }
   if (count == 0) return;

@@ -17,7 +17,7 @@ namespace primus::checkpoint {
 /// A complete checkpoint, opened for reading: fills pieces of any layout from pieces of any other.
 ///
 ///     const Checkpoint checkpoint(find_checkpoint(folder)->path);
-///     if (!model::differences(checkpoint.architecture(), model.config()).empty()) ...
+///     model::require_same(checkpoint.architecture(), model.config(), checkpoint.path());
 ///     checkpoint.load(parallel::weight_pieces(model, mesh));
 ///     scheduler.load(checkpoint.common().at("opt_param_scheduler"));
 class Checkpoint {

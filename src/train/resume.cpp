@@ -219,10 +219,7 @@ std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::fil
 Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
   const checkpoint::Checkpoint checkpoint(plan.directory);
   const model::TransformerConfig theirs = checkpoint.architecture();
-  const auto differences = model::differences(theirs, trained.model.config());
-  if (!differences.empty())
-    throw_user_error("{}: a checkpoint of another model: {}", plan.directory.string(),
-                     fmt::join(differences, "; "));
+  model::require_same(theirs, trained.model.config(), plan.directory.string());
   if (plan.optimizer) check_optimizer(checkpoint, trained);
   Loaded loaded;
   const std::string padding =

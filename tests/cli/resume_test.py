@@ -54,13 +54,23 @@ class Resumed(ProgramTest):
 class AnotherModel(Resumed):
     def test_a_field_that_only_one_side_sets_is_compared(self):
         self.assert_refused(self.resume(use_rope_scaling=True), "a checkpoint of another model",
-                            "rope_scaling is not set there", '"factor":8')
+                            "use_rope_scaling is false in the checkpoint, true in this run")
 
     def test_and_in_the_other_direction(self):
         scaled = Experiment(self.folder / "scaled", **SAVING, use_rope_scaling=True)
         self.assert_success(scaled.train())
         scaled.write(**SAVING)
-        self.assert_refused(scaled.train(), "a checkpoint of another model", "not set here")
+        self.assert_refused(scaled.train(), "a checkpoint of another model",
+                            "use_rope_scaling is true in the checkpoint, false in this run")
+
+    def test_what_differs_is_named_as_a_user_sets_it(self):
+        self.assert_refused(self.resume(rotary_percent=0.5), "rotary_percent is 1.0 in the checkpoint, 0.5 in this run")
+        windows = self.resume(window_size=[8, 0], window_attn_skip_freq=2)
+        self.assert_refused(windows, "window_size (tokens to the left, for each layer after window_attn_skip_freq) is not "
+                            "set in the checkpoint, [8,-1] in this run")
+        gelu = self.resume(swiglu=False)
+        self.assert_refused(gelu, 'activation (swiglu, quick_geglu, squared_relu, openai_gelu, bias_gelu_fusion) is '
+                            '"swiglu" in the checkpoint')
 
     def test_through_load_of_an_import_too(self):
         model, imported = self.folder / "hf", self.folder / "imported"
@@ -68,7 +78,8 @@ class AnotherModel(Resumed):
         self.assert_success(run("checkpoint", "import-hf", model, "--save", imported))
         fresh = Experiment(self.folder / "fresh")
         self.assert_success(fresh.train(f"load={imported}"))
-        self.assert_refused(fresh.train(f"load={imported}", "use_rope_scaling=true"), "rope_scaling is not set there")
+        self.assert_refused(fresh.train(f"load={imported}", "use_rope_scaling=true"),
+                            "use_rope_scaling is false in the checkpoint")
 
     def test_another_optimizer_is_named_as_that(self):
         result = self.resume(optimizer="sgd")
