@@ -194,11 +194,7 @@ void load_course(const checkpoint::Checkpoint& checkpoint, const LoadPlan& plan,
     loaded.state.consumed_valid_samples = common.at("consumed_valid_samples");
     if (plan.optimizer) trained.optimizer.set_steps(common.at("optimizer_steps"));
     const nlohmann::json& schedule = common.at("opt_param_scheduler");
-    const char* outcome = trained.scheduler.config().use_checkpoint
-                              ? "the checkpoint's value holds [use_checkpoint_opt_param_scheduler]"
-                              : "this run's value holds from here on [override_opt_param_scheduler]";
-    for (const std::string& change : trained.scheduler.differences(schedule))
-      loaded.messages.push_back(fmt::format("learning-rate schedule: {}: {}", change, outcome));
+    loaded.schedule = trained.scheduler.differences(schedule);
     trained.scheduler.load(schedule);
     loaded.run = common.value("run", nlohmann::json());
   } catch (const nlohmann::json::exception&) {

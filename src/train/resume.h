@@ -52,8 +52,10 @@ struct Trained {
 /// What a checkpoint has given.
 struct Loaded {
   RunState state;
-  /// For the log: in what the run goes on otherwise than the checkpoint's.
+  /// For the log: in what the model goes on otherwise than the checkpoint's.
   std::vector<std::string> messages;
+  /// In what the schedule differs from the checkpoint's.
+  std::vector<optimizer::ScheduleChange> schedule;
   /// The identity of the run that saved it (train/run_identity.h); null when it has none.
   nlohmann::json run;
 };

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "config/arguments.h"
-#include "config/print.h"
 #include "tokenizer/options_json.h"
 #include "train/resume.h"
+#include "train/schedule_changes.h"
 
 namespace primus::train {
 
@@ -43,7 +43,8 @@ constexpr const char* text_of(Consequence consequence) {
     case Consequence::sampler:
       return "samples come in another order: of the {} consumed so far some come again, and others never";
     case Consequence::split:
-      return "documents change sides: what was held out for validation may be trained on now, or the reverse";
+      return "documents move between the splits: what was held out for validation may be trained on now, or "
+             "the reverse";
     case Consequence::validation: return "evaluations before and after do not compare";
     case Consequence::batch: return "iterations take another number of samples; {} samples stay consumed";
     case Consequence::loss: return "losses before and after do not compare";
@@ -106,8 +107,7 @@ constexpr bool is_argument(const Part& part) {
 static_assert(std::ranges::all_of(data_parts, is_argument) && std::ranges::all_of(other_parts, is_argument));
 
 json value_of(const config::Arguments& arguments, const char* name) {
-  const config::Value value = arguments.resolved_at(config::find_argument(name));
-  return json::parse(config::to_json(value, config::JsonStyle::one_line));
+  return identity_value(arguments.resolved_at(config::find_argument(name)));
 }
 
 /// The order of samples without where they lie: data that was moved is the same data.
@@ -150,8 +150,11 @@ std::string unexplained(const json& was, const json& is, const std::string& cons
 /// Compares two identities, part by part.
 class Comparison {
  public:
-  Comparison(const json& saved, const json& now, const RunState& state)
-      : saved_(saved), now_(now), consumed_(state.consumed_train_samples) {}
+  Comparison(const json& saved, const json& now, const RunState& state, const ScheduleChanges& schedule)
+      : saved_(saved),
+        now_(now),
+        consumed_(state.consumed_train_samples),
+        schedule_(explain(schedule, saved, now)) {}
 
   std::vector<std::string> run() {
     bool explained = false;
@@ -161,6 +164,7 @@ class Comparison {
     if (!explained && both_have("samples") && !same_samples(saved_, now_))
       lines_.push_back(unexplained(saved_["samples"], now_["samples"], words(Consequence::order)));
     compare({"data_parallel_size", Consequence::sampler});
+    report_schedule();
     for (const Part& part : other_parts) compare(part);
     compare_tokenizers();
     return std::move(lines_);
@@ -178,11 +182,22 @@ class Comparison {
     if (!both_have(part.name) || saved_[part.name] == now_[part.name]) return false;
     const bool about_samples =
         part.consequence == Consequence::data || part.consequence == Consequence::order;
-    lines_.push_back(line(part.name, saved_[part.name], now_[part.name],
-                          about_samples && same_samples(saved_, now_)
+    std::string follows = about_samples && same_samples(saved_, now_)
                               ? "the samples are the same, in the same order"
-                              : words(part.consequence)));
+                              : words(part.consequence);
+    if (const auto found = schedule_.by_argument.find(part.name); found != schedule_.by_argument.end())
+      follows += "; " + found->second;
+    lines_.push_back(line(part.name, saved_[part.name], now_[part.name], follows));
     return true;
+  }
+
+  /// The arguments that are no part of their own: what they change is the schedule.
+  void report_schedule() {
+    for (const auto& [name, consequence] : schedule_.by_argument) {
+      if (std::ranges::find(other_parts, name, &Part::name) == std::end(other_parts))
+        lines_.push_back(line(name, saved_[name], now_[name], consequence));
+    }
+    lines_.insert(lines_.end(), schedule_.unexplained.begin(), schedule_.unexplained.end());
   }
 
   void compare_tokenizers() {
@@ -198,6 +213,7 @@ class Comparison {
   const json& saved_;
   const json& now_;
   std::int64_t consumed_;
+  ScheduleExplanation schedule_;
   std::vector<std::string> lines_;
 };
 
@@ -216,6 +232,7 @@ json run_identity(const RunParts& parts) {
     if (!result.contains(part.name)) result[part.name] = value_of(parts.arguments, part.name);
   }
   for (const Part& part : other_parts) result[part.name] = value_of(parts.arguments, part.name);
+  add_schedule_arguments(parts.arguments, result);
   if (parts.train != nullptr) result["samples"] = parts.train->identity();
   // Batches depend on it only where each data-parallel rank shuffles a part of its own.
   if (result["dataloader_type"] == "cyclic" && parts.arguments.get<"data_sharding">())
@@ -223,8 +240,9 @@ json run_identity(const RunParts& parts) {
   return result;
 }
 
-std::vector<std::string> changes(const json& saved, const json& now, const RunState& state) {
-  return Comparison(saved, now, state).run();
+std::vector<std::string> changes(const json& saved, const json& now, const RunState& state,
+                                 const ScheduleChanges& schedule) {
+  return Comparison(saved, now, state, schedule).run();
 }
 
 }  // namespace primus::train

@@ -22,6 +22,7 @@
 #include "train/recorder.h"
 #include "train/resume.h"
 #include "train/run_identity.h"
+#include "train/schedule_changes.h"
 #include "train/train_step.h"
 
 namespace primus::train {
@@ -59,8 +60,8 @@ struct Trainer::State {
   }
   data::Datasets build_datasets() const;
   void start_data();
-  /// `saved`: the identity of the run that saved the checkpoint from which this one continues.
-  void report_changes(const nlohmann::json& saved) const;
+  /// Against the run that saved the checkpoint from which this one continues.
+  void report_changes(const Loaded& loaded) const;
   void report_model() const;
   void open_run_directory();
 
@@ -193,12 +194,14 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
                            .tokenizer = tokenizer::tokenizer_options_from(arguments),
                            .data_parallel_size = mesh.data().size()});
   start_data();
-  if (plan && !plan->weights_only) report_changes(loaded.run);
+  if (plan && !plan->weights_only) report_changes(loaded);
 }
 
-void Trainer::State::report_changes(const nlohmann::json& saved) const {
-  if (!saved.is_object()) say("the checkpoint does not say with which data and settings it was trained");
-  for (const std::string& change : changes(saved, identity, state)) say(change, LogLevel::warning);
+void Trainer::State::report_changes(const Loaded& loaded) const {
+  if (!loaded.run.is_object()) say("the checkpoint does not say with which data and settings it was trained");
+  const ScheduleChanges schedule{loaded.schedule, scheduler.config().use_checkpoint};
+  for (const std::string& change : changes(loaded.run, identity, state, schedule))
+    say(change, LogLevel::warning);
   if (!settings.skip_train && state.iteration >= train_iters) {
     say(fmt::format(
             "nothing is left to train: the checkpoint is at iteration {}, and the run ends at {}; set "

@@ -221,9 +221,9 @@ class AnotherCourse(Resumed):
                            "another order")
 
     def test_global_batch_size(self):
-        changes = self.changes_in(self.resume(global_batch_size=8))
-        self.assertEqual(len([line for line in changes if line.startswith("global_batch_size was 4, is 8: iterations take "
-                                                                          "another number of samples")]), 1, changes)
+        self.assert_change(self.resume(global_batch_size=8), "global_batch_size was 4, is 8: iterations take another number "
+                           "of samples", "; the learning rate's decay was 32 samples, is 64 samples; the learning rate's "
+                           "warm-up was 8 samples, is 16 samples; this run's value holds")
 
     def test_more_passes_over_the_data(self):
         few = self.make_data("few", documents=4, shortest=100, longest=120)
@@ -244,12 +244,46 @@ class AnotherCourse(Resumed):
         self.assertIn("clip_grad was 1.0, is 0.5", changes[1])
 
     def test_learning_rate_schedule(self):
-        self.assert_change(self.resume(lr=0.001), "learning-rate schedule: max_lr was 0.003, is 0.001",
-                           "this run's value holds")
+        self.assert_change(self.resume(lr=0.001), "lr was 0.003, is 0.001: this run's value holds from here on "
+                           "[override_opt_param_scheduler]")
         refused = self.resume(lr=0.002, override_opt_param_scheduler=False, train_iters=12)
-        self.assert_refused(refused, "max_lr was 0.001, is 0.002", "use_checkpoint_opt_param_scheduler")
+        self.assert_refused(refused, ": lr was 0.001, is 0.002.", "use_checkpoint_opt_param_scheduler")
         self.assert_change(self.resume(lr=0.002, override_opt_param_scheduler=False, train_iters=12,
                                        use_checkpoint_opt_param_scheduler=True), "the checkpoint's value holds")
+
+    def test_each_argument_of_the_schedule_has_one_line_with_units(self):
+        self.assert_change(self.resume(lr_decay_iters=10), "lr_decay_iters was 8, is 10: the learning rate's decay was 32 "
+                           "samples, is 40 samples; this run's value holds")
+        self.assert_change(self.resume(train_iters=12, lr_decay_iters=10, lr_warmup_iters=3),
+                           "lr_warmup_iters was 2, is 3: the learning rate's warm-up was 8 samples, is 12 samples")
+        self.assert_change(self.resume(train_iters=14, lr_decay_iters=10, lr_warmup_iters=3, weight_decay=0.2),
+                           "weight_decay was 0.0, is 0.2: this run's value holds")
+        growing = self.changes_in(self.resume(
+            train_iters=16, lr_decay_iters=10, lr_warmup_iters=3, weight_decay=0.2, weight_decay_incr_style="linear",
+            start_weight_decay=0.1, end_weight_decay=0.3, min_lr=0.0001))
+        self.assertEqual([line.split(":")[0] for line in growing],
+                         ["end_weight_decay was not set, is 0.3", "min_lr was 0.0, is 0.0001",
+                          "start_weight_decay was not set, is 0.1", 'weight_decay_incr_style was "constant", is "linear"'])
+
+    def test_the_schedule_follows_train_iters_where_nothing_else_is_set(self):
+        experiment = Experiment(self.folder / "whole", **{**self.overrides, "lr_decay_iters": None,
+                                                          "lr_warmup_iters": 0, "lr_warmup_fraction": 0.25})
+        self.assert_success(experiment.train())
+        self.assert_change(experiment.train("train_iters=12"), "train_iters was 8, is 12: the learning rate's decay was 32 "
+                           "samples, is 48 samples; the learning rate's warm-up was 8 samples, is 12 samples; this run's")
+
+    def test_a_checkpoint_of_an_older_program_has_the_arguments_named_too(self):
+        path = self.experiment.checkpoints / "iter_0000008" / "common.json"
+        common = json.loads(path.read_text())
+        for name in ("lr", "lr_decay_iters", "weight_decay"):
+            del common["run"][name]
+        path.write_text(json.dumps(common))
+        changes = self.changes_in(self.resume(lr=0.001, lr_decay_iters=10, weight_decay=0.1))
+        self.assertCountEqual(
+            [line.split(" (")[0] for line in changes],
+            ["the learning rate's decay was 32 samples, is 40 samples",
+             "lr was 0.003, is 0.001: this run's value holds from here on [override_opt_param_scheduler]",
+             "weight_decay was 0.0, is 0.1: this run's value holds from here on [override_opt_param_scheduler]"])
 
     def test_a_run_that_is_over_says_so(self):
         result = self.resume(train_iters=6)
