@@ -21,8 +21,7 @@ struct ScheduleChanges;
 struct RunParts {
   const config::Arguments& arguments;
   const data::DataConfig& data;
-  /// Null for a run that does not train.
-  const data::Dataset* train = nullptr;
+  const data::Datasets& datasets;
   const tokenizer::TokenizerOptions& tokenizer;
   int data_parallel_size = 1;
 };

@@ -190,7 +190,7 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   report_model();
   identity = run_identity({.arguments = arguments,
                            .data = data_config,
-                           .train = datasets.train.get(),
+                           .datasets = datasets,
                            .tokenizer = tokenizer::tokenizer_options_from(arguments),
                            .data_parallel_size = mesh.data().size()});
   start_data();
