@@ -59,15 +59,14 @@ LossSums sum_over(const parallel::Group& group, const LossSums& sums) {
   return {both[0].item<double>(), both[1].item<double>()};
 }
 
-LossSums forward_only(const model::GPTModel& model, data::DataLoader& loader, std::int64_t num_microbatches) {
+void forward_only(const model::GPTModel& model, data::DataLoader& loader, std::int64_t num_microbatches,
+                  LossSums& sums) {
   const at::NoGradGuard no_grad;
-  LossSums sums;
   for (std::int64_t m = 0; m < num_microbatches; ++m) {
     const MicroBatch micro_batch = to_micro_batch(loader.next(), model.parameters().device());
     sums.loss += (model.forward(micro_batch.input) * micro_batch.loss_mask).sum().item<double>();
     sums.tokens += micro_batch.loss_mask.sum().item<double>();
   }
-  return sums;
 }
 
 }  // namespace primus::train

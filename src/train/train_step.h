@@ -43,7 +43,8 @@ LossSums forward_backward(const model::GPTModel& model, data::DataLoader& loader
 /// The sums over all ranks of a group, which read different samples.
 LossSums sum_over(const parallel::Group& group, const LossSums& sums);
 
-/// Runs forward alone, without dropout, on `num_microbatches` micro-batches.
-LossSums forward_only(const model::GPTModel& model, data::DataLoader& loader, std::int64_t num_microbatches);
+/// Runs forward alone, without dropout, on `num_microbatches` micro-batches, and adds to `sums`.
+void forward_only(const model::GPTModel& model, data::DataLoader& loader, std::int64_t num_microbatches,
+                  LossSums& sums);
 
 }  // namespace primus::train
