@@ -6,7 +6,7 @@
 # half of each file's time and more is what the headers of libtorch, JSON and the standard library instantiate.
 # WITHOUT names folders of the module that are left out: of two folders that define the same, the build takes one.
 
-set(PRIMUS_PREVIOUS_ROOM "")
+set(PRIMUS_PREVIOUS_MODULE "")
 
 function(primus_tensor_precompiled_header)
   file(WRITE "${PROJECT_BINARY_DIR}/pch.cpp.in" "// Owner of the precompiled header of all tensor modules.\n")
@@ -23,7 +23,7 @@ function(primus_module name kind)
   cmake_parse_arguments(MODULE "" "" "LIBRARIES;WITHOUT" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/isa/[^/]*$")  # built by primus_isa_sources
-  foreach(folder ${ROOM_WITHOUT})
+  foreach(folder ${MODULE_WITHOUT})
     list(FILTER sources EXCLUDE REGEX "/${name}/${folder}/")
   endforeach()
   set(target primus_${name})
@@ -36,7 +36,7 @@ function(primus_module name kind)
     set(scope INTERFACE)
   endif()
   target_include_directories(${target} ${scope} "${PROJECT_SOURCE_DIR}/src")
-  target_link_libraries(${target} ${scope} ${PRIMUS_PREVIOUS_ROOM} ${ROOM_LIBRARIES})
+  target_link_libraries(${target} ${scope} ${PRIMUS_PREVIOUS_MODULE} ${MODULE_LIBRARIES})
   if(kind STREQUAL "TENSORS")
     target_link_libraries(${target} ${scope} primus::torch primus::torch_fmt)
     if(sources)
@@ -46,5 +46,5 @@ function(primus_module name kind)
       target_precompile_headers(${target} REUSE_FROM primus_tensor_pch)
     endif()
   endif()
-  set(PRIMUS_PREVIOUS_ROOM ${target} PARENT_SCOPE)
+  set(PRIMUS_PREVIOUS_MODULE ${target} PARENT_SCOPE)
 endfunction()

@@ -27,7 +27,7 @@ mkdir -p build/fuzz/found
 for target in "${targets[@]}"; do
   echo "== $target"
   mkdir -p "build/fuzz/corpus_$target"
-  PRIMUS_FUZZ_TARGET=$target build/fuzz/fuzz/primus-fuzz -max_total_time="$seconds" -timeout=10 -max_len=16384 \
+  PRIMUS_FUZZ_TARGET=$target build/fuzz/fuzz/primus-fuzz -max_total_time="$seconds" -timeout=30 -max_len=16384 \
     -malloc_limit_mb=256 -dict=build/fuzz/words.dict -artifact_prefix="build/fuzz/found/$target-" \
     "build/fuzz/corpus_$target" "fuzz/corpus/$target"
 done

@@ -208,6 +208,12 @@ class ProgramTest(unittest.TestCase):
     def assert_success(self, result):
         self.assertEqual(result.returncode, 0, result.stdout[-2000:] + result.stderr[-4000:])
 
+    def assert_leaves_only_logs(self, experiment, rank=0):
+        """A run that was refused has written nothing but the reason, into the log files of its ranks."""
+        files = [path for path in experiment.workspace.rglob("*") if path.is_file()]
+        self.assertEqual([path for path in files if "logs" not in path.parts], [])
+        self.assertIn("[ERROR]", (experiment.root / f"logs/pre_trainer/rank-{rank}/error.log").read_text())
+
     def assert_refused(self, result, *texts):
         """Exit code 2 and one clear message that holds all the texts."""
         self.assertEqual(result.returncode, 2, result.stdout[-2000:] + result.stderr[-4000:])

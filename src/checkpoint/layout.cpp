@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "checkpoint/reader.h"
 #include "core/error.h"
 #include "core/file.h"
 
@@ -42,11 +43,11 @@ std::string printable(std::string text) {
   return text;
 }
 
-bool is_checkpoint(const fs::path& directory) { return fs::exists(directory / index_file); }
-
-std::string names_of(const std::vector<Location>& checkpoints) {
+std::string names_of_complete(const fs::path& folder) {
   std::vector<std::string> names;
-  for (const Location& location : checkpoints) names.push_back(location.path.filename().string());
+  for (const Location& location : list_checkpoints(folder)) {
+    if (damage_of(location.path).empty()) names.push_back(location.path.filename().string());
+  }
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -75,11 +76,23 @@ namespace {
 /// training begins.
 std::optional<Location> newest_checkpoint(const fs::path& folder) {
   const std::vector<Location> all = list_checkpoints(folder);
-  if (all.empty()) return std::nullopt;
-  Location newest = all.back();
-  newest.note = fmt::format("{} is missing: the newest of the complete checkpoints beside it is taken, {}",
-                            tracker_file(folder).string(), newest.path.filename().string());
-  return newest;
+  std::vector<std::string> damaged;
+  for (auto newest = all.rbegin(); newest != all.rend(); ++newest) {
+    const std::string name = newest->path.filename().string();
+    if (const std::string damage = damage_of(newest->path); !damage.empty()) {
+      damaged.push_back(fmt::format("{} is damaged ({})", name, damage));
+      continue;
+    }
+    Location found = *newest;
+    found.note = fmt::format("{} is missing: the newest of the complete checkpoints beside it is taken, {}",
+                             tracker_file(folder).string(), name);
+    if (!damaged.empty()) found.note += fmt::format("; {}", fmt::join(damaged, "; "));
+    return found;
+  }
+  if (damaged.empty()) return std::nullopt;
+  throw_user_error(
+      "{}: there is no complete checkpoint in it: {}. Restore the files, or move the folder away",
+      folder.string(), fmt::join(damaged, "; "));
 }
 
 Location tracked_checkpoint(const fs::path& folder) {
@@ -93,7 +106,7 @@ Location tracked_checkpoint(const fs::path& folder) {
       "take into the file, or remove the file to take the newest",
       tracker_file(folder).string(),
       content.empty() ? "is empty" : fmt::format("holds '{}'", printable(content)),
-      names_of(list_checkpoints(folder)));
+      names_of_complete(folder));
 }
 
 }  // namespace
@@ -102,14 +115,16 @@ std::optional<Location> find_checkpoint(const fs::path& folder, std::optional<st
   if (!iteration && !fs::exists(tracker_file(folder))) return newest_checkpoint(folder);
   Location location = iteration ? Location{iteration_directory(folder, *iteration), *iteration, false}
                                 : tracked_checkpoint(folder);
-  if (!is_checkpoint(location.path)) {
-    throw_user_error(
-        "{}: there is no complete checkpoint {}{}. Complete checkpoints: {}", folder.string(),
-        location.path.filename().string(),
-        iteration ? "" : fmt::format(", which {} names", tracker_file(folder).filename().string()),
-        names_of(list_checkpoints(folder)));
-  }
-  return location;
+  const std::string damage = damage_of(location.path);
+  if (damage.empty()) return location;
+  const std::string missing = fmt::format("{}: there is no complete checkpoint {}", folder.string(),
+                                          location.path.filename().string());
+  const std::string complete = names_of_complete(folder);
+  if (iteration) throw_user_error("{}: {}. Complete checkpoints: {}", missing, damage, complete);
+  throw_user_error(
+      "{0}, which {1} names: {2}. Complete checkpoints: {3}. Write the iteration to take into {1}, or remove "
+      "{1} to take the newest",
+      missing, tracker_file(folder).filename().string(), damage, complete);
 }
 
 std::vector<Location> list_checkpoints(const fs::path& folder) {
@@ -117,7 +132,7 @@ std::vector<Location> list_checkpoints(const fs::path& folder) {
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
     const std::string name = entry.path().filename().string();
-    if (!is_checkpoint(entry.path())) continue;
+    if (!entry.is_directory(none)) continue;
     if (name == release_name) result.push_back({entry.path(), 0, true});
     if (!name.starts_with(iteration_prefix)) continue;
     const auto number = parse_number(std::string_view(name).substr(iteration_prefix.size()));
@@ -127,6 +142,15 @@ std::vector<Location> list_checkpoints(const fs::path& folder) {
     return std::pair(!a.release, a.iteration) < std::pair(!b.release, b.iteration);
   });
   return result;
+}
+
+std::string damage_of(const fs::path& directory) {
+  try {
+    const Checkpoint opened(directory);
+    return "";
+  } catch (const UserError& error) {
+    return error.what();
+  }
 }
 
 int remove_stale_temporaries(const fs::path& folder) {

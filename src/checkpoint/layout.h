@@ -39,14 +39,20 @@ std::filesystem::path shard_file(const std::filesystem::path& directory, int ran
 std::filesystem::path tracker_file(const std::filesystem::path& folder);
 
 /// The checkpoint to continue from: the one the tracker file names, or `iteration` when given (ckpt_step).
-/// Without a tracker file it is the newest complete checkpoint, and nothing when there is none. Throws
-/// UserError when the tracker cannot be understood or names a checkpoint that is not there; the message lists
-/// those that are.
+/// Without a tracker file it is the newest complete checkpoint, and nothing when there is no checkpoint at
+/// all. Throws UserError when the tracker cannot be understood, when the checkpoint is missing or damaged, or
+/// when all are damaged; the message lists the complete ones.
 std::optional<Location> find_checkpoint(const std::filesystem::path& folder,
                                         std::optional<std::int64_t> iteration = {});
 
-/// All complete checkpoints, by iteration; a release comes first. Empty when the folder is not there.
+/// Every directory that has a checkpoint's name, complete or not, by iteration; a release comes first. Empty
+/// when the folder is not there.
 std::vector<Location> list_checkpoints(const std::filesystem::path& folder);
+
+/// What is wrong with the files of a checkpoint, or empty when it is complete: index and common state can be
+/// read, and every shard is there in its size. Cheap, since no tensor is read; `Checkpoint::verify` compares
+/// the bytes.
+std::string damage_of(const std::filesystem::path& directory);
 
 /// Removes what killed saves have left. Returns how many there were.
 int remove_stale_temporaries(const std::filesystem::path& folder);

@@ -51,6 +51,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 }  // namespace
 
 Checkpoint::Checkpoint(fs::path directory) : directory_(std::move(directory)) {
+  if (!fs::is_directory(directory_)) throw_user_error("{}: there is no such directory", directory_.string());
   if (!fs::exists(directory_ / index_file)) {
     throw_user_error("{}: not a checkpoint of this program (there is no {} in it)", directory_.string(),
                      index_file);
@@ -89,7 +90,7 @@ void Checkpoint::check_names_and_shapes(const std::vector<parallel::TensorPiece>
     if (++count > differences_shown) continue;
     differences.push_back(found == index_.tensors.end()
                               ? fmt::format("{} is not in it", piece.name)
-                              : fmt::format("{} is {} there, {} here", piece.name,
+                              : fmt::format("{} is {} in the checkpoint, {} in this run", piece.name,
                                             shape_text(found->second.shape), shape_text(piece.global_shape)));
   }
   if (count == 0) return;

@@ -17,13 +17,13 @@ namespace primus::checkpoint {
 /// A complete checkpoint, opened for reading: fills pieces of any layout from pieces of any other.
 ///
 ///     const Checkpoint checkpoint(find_checkpoint(folder)->path);
-///     if (!model::differences(checkpoint.architecture(), model.config()).empty()) ...
+///     model::require_same(checkpoint.architecture(), model.config(), checkpoint.path());
 ///     checkpoint.load(parallel::weight_pieces(model, mesh));
 ///     scheduler.load(checkpoint.common().at("opt_param_scheduler"));
 class Checkpoint {
  public:
-  /// Reads index and common state. Throws UserError that names the file when it is missing or damaged, or
-  /// when a shard is missing or has the wrong size.
+  /// Reads index and common state, and looks at the shards' sizes: what `damage_of` asks. Throws UserError
+  /// that names the file when it is missing or damaged, or when a shard is missing or has the wrong size.
   explicit Checkpoint(std::filesystem::path directory);
 
   const std::filesystem::path& path() const { return directory_; }

@@ -66,6 +66,8 @@ class MeasuredTraining {
                                     "auto_continue_train=false"};
     all.insert(all.end(), overrides.begin(), overrides.end());
     config::Experiment experiment = config::resolve(options.config->request(all));
+    // A measurement is no run: the checkpoints of one in the experiment's folder are no concern of it.
+    experiment.root_directory /= "benchmark";
     const config::RunContext context = config::RunContext::of(experiment, /*world_size=*/1);
     experiment.arguments = config::arguments_for_training(experiment, context).arguments;
     return experiment;

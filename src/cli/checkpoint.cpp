@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -62,16 +63,28 @@ fs::path one_checkpoint(const CheckpointOptions& options) {
   return found->path;
 }
 
+/// A damaged checkpoint has a line like the others: whoever looks for one that is whole sees which are.
 void list(const CheckpointOptions& options) {
   const auto directories = all_checkpoints(options);
-  const fs::path latest = is_one_checkpoint(options) ? fs::path() : one_checkpoint({options.directory});
+  fs::path latest;
+  std::exception_ptr no_latest;
+  try {
+    if (!is_one_checkpoint(options)) latest = one_checkpoint({options.directory});
+  } catch (const UserError&) {
+    no_latest = std::current_exception();
+  }
   for (const fs::path& directory : directories) {
+    if (const std::string damage = checkpoint::damage_of(directory); !damage.empty()) {
+      fmt::print("{:<14} damaged: {}\n", directory.filename().string(), damage);
+      continue;
+    }
     const Checkpoint checkpoint(directory);
     fmt::print("{:<14} {:>6} tensors  {:>10}  {} shard{}{}\n", directory.filename().string(),
                checkpoint.index().tensors.size(), size_text(size_of(checkpoint)),
                checkpoint.index().shards.size(), checkpoint.index().shards.size() == 1 ? "" : "s",
                directory == latest ? "  latest" : "");
   }
+  if (no_latest) std::rethrow_exception(no_latest);
 }
 
 nlohmann::json description_of(const Checkpoint& checkpoint) {
@@ -130,7 +143,7 @@ CLI::App* add_command(CLI::App& parent, const char* name, const char* help,
 void add_checkpoint(CLI::App& program) {
   CLI::App* app = program.add_subcommand("checkpoint", "List, inspect, check and convert checkpoints");
   app->require_subcommand(1);
-  add_command(*app, "list", "One line per complete checkpoint", list);
+  add_command(*app, "list", "One line per checkpoint", list);
   add_command(*app, "inspect", "Common state and tensors of one checkpoint", inspect);
   add_command(*app, "verify", "Compare every byte with its checksum", verify);
   add_huggingface_conversions(*app);

@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/config_options.h"
@@ -52,10 +51,12 @@ LogOptions log_options_from(const config::Experiment& experiment, const launch::
 }
 
 void print_result(const train::TrainResult& result) {
-  std::string text = fmt::format("Training completed at iteration {}.\n", result.iteration);
-  if (result.non_finite_losses > 0) {
-    text += fmt::format("The loss of {} iterations was NaN or infinite.\n", result.non_finite_losses);
-  }
+  std::string text =
+      fmt::format("Training completed at iteration {}{}.\n", result.iteration,
+                  result.non_finite_losses == 0
+                      ? ""
+                      : fmt::format("; the loss of {} iteration{} was NaN or infinite",
+                                    result.non_finite_losses, result.non_finite_losses == 1 ? "" : "s"));
   if (result.validation_loss) {
     text += fmt::format("Validation loss: {:.4f} nats per token.\n", *result.validation_loss);
   }
@@ -103,16 +104,13 @@ void run_training(config::Experiment& experiment, const launch::World& world, Lo
   if (speaks) print_result(result);
 }
 
-/// What ends a run belongs in the log files of its rank, too. Bad input that is found before the run has a
-/// folder makes none.
+/// What ends a run belongs in the log files of its rank, too, even when that is all the run leaves.
 void keep_failure(const Failure& failure, const config::Experiment& experiment, const launch::World& world,
                   Logger& logger) {
   logger.log_to_files(LogLevel::error, failure.message);
-  const train::RunDirectory directory{experiment.root_directory};
-  std::error_code ignored;
-  const bool has_folder = std::filesystem::exists(directory.root, ignored);
-  if (logger.has_files() || (failure.code == exit_bad_input && !has_folder)) return;
+  if (logger.has_files()) return;
   try {
+    const train::RunDirectory directory{experiment.root_directory};
     logger.open_files(directory.logs(experiment.module, world.rank));
   } catch (const Error&) {  // The failure itself is what the user must hear of.
   }
@@ -120,15 +118,13 @@ void keep_failure(const Failure& failure, const config::Experiment& experiment, 
 
 void pretrain(const TrainOptions& options, const std::vector<std::string>& tokens) {
   ignore_pipe_signal();
-  config::Experiment experiment = config::resolve(options.config->request(tokens));
+  std::vector<config::Problem> problems;
+  config::Experiment experiment = config::resolve(options.config->request(tokens), problems);
   for (const std::string& word : options.for_python)
     experiment.warnings.push_back(
         fmt::format("command line: '{}' is without effect: --data_path and --backend_path "
                     "speak to the Python program (an argument is set by data_path=...)",
                     word));
-  if (!options.export_config.empty()) {
-    write_file_atomically(options.export_config, to_yaml(config::resolved_tree(experiment)));
-  }
   for (const auto& [name, value] : experiment.environment)
     ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);
 
@@ -136,6 +132,10 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   share_cores(world);
   Logger logger(log_options_from(experiment, world));
   try {
+    config::throw_if_any(problems);
+    if (!options.export_config.empty()) {
+      write_file_atomically(options.export_config, to_yaml(config::resolved_tree(experiment)));
+    }
     run_training(experiment, world, logger);
   } catch (...) {
     keep_failure(current_failure(), experiment, world, logger);

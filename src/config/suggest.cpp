@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace primus::config {
 
@@ -11,19 +12,20 @@ namespace {
 
 /// Optimal string alignment distance: insertions, deletions, replacements, and swaps of neighbours.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
+  // Of the last two prefixes of `a` and of this one, to every prefix of `b`.
+  std::vector<std::size_t> before, previous(b.size() + 1), current(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
+    current[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replace = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, replace});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-      }
+      const std::size_t replace = previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      current[j] = std::min({previous[j] + 1, current[j - 1] + 1, replace});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        current[j] = std::min(current[j], before[j - 2] + 1);
     }
+    before = std::exchange(previous, current);
   }
-  return cost[a.size()][b.size()];
+  return previous[b.size()];
 }
 
 std::string normalized(std::string_view name) {
@@ -48,13 +50,16 @@ std::vector<std::string> sorted_words(std::string_view name) {
   return words;
 }
 
-/// How far two names are apart, from 0 (the same) on; names with the same words, or one inside of the other,
-/// are near.
-double distance(const std::string& name, const std::string& known) {
+/// How far two names are apart, from 0 (the same) on, or something above `farthest`; names with the same
+/// words, or one inside of the other, are near.
+double distance(const std::string& name, const std::string& known, double farthest) {
+  const auto [shorter, longer] = std::minmax({name.size(), known.size()});
+  const bool inside =
+      shorter >= 4 && (known.find(name) != std::string::npos || name.find(known) != std::string::npos);
+  const auto fewest = static_cast<double>(longer - shorter);
+  if (fewest > farthest && !inside) return fewest;
   const auto edits = static_cast<double>(edit_distance(name, known));
   if (sorted_words(name) == sorted_words(known)) return std::min(edits, 1.5);
-  const bool inside = std::min(name.size(), known.size()) >= 4 &&
-                      (known.find(name) != std::string::npos || name.find(known) != std::string::npos);
   return inside ? std::min(edits, 4.0) : edits;
 }
 
@@ -66,7 +71,7 @@ std::vector<std::string> nearest_names(std::string_view name, const std::vector<
   const double farthest = std::max(2.0, static_cast<double>(wanted.size()) / 3.0);
   std::vector<std::pair<double, std::string>> near;
   for (const std::string& candidate : known) {
-    const double apart = distance(wanted, normalized(candidate));
+    const double apart = distance(wanted, normalized(candidate), farthest);
     if (apart <= farthest) near.emplace_back(apart, candidate);
   }
   std::sort(near.begin(), near.end());

@@ -9,12 +9,13 @@
 
 namespace primus {
 
-/// Signals that ask a run to save and end: a scheduler's end of the job, Ctrl-C, a closed terminal.
-inline constexpr std::array stop_signals = {SIGTERM, SIGINT, SIGHUP};
+/// Signals that ask a run to save and end: a scheduler's end of the job, Ctrl-C, a closed terminal, and the
+/// end of the processor time that a batch system grants.
+inline constexpr std::array stop_signals = {SIGTERM, SIGINT, SIGHUP, SIGXCPU};
 /// Signals that ask a run to save and go on: warnings of a scheduler (Slurm's --signal=USR1@60).
 inline constexpr std::array save_signals = {SIGUSR1, SIGUSR2};
 /// Further signals that `exit_signal` may name.
-inline constexpr std::array other_exit_signals = {SIGQUIT, SIGALRM, SIGXCPU, SIGPWR};
+inline constexpr std::array other_exit_signals = {SIGQUIT, SIGALRM, SIGPWR};
 
 /// "SIGTERM" for SIGTERM.
 std::string signal_name(int number);

@@ -20,6 +20,9 @@ class SequenceSource {
   virtual void read(std::int64_t sequence, std::int64_t offset, std::span<std::int64_t> tokens) const = 0;
   /// Where the sequences come from, for messages.
   virtual std::string description() const = 0;
+  /// Tells tokens apart that lie under the same name, cheaply however many there are: a checksum of the
+  /// lengths and of a fixed number of blocks of tokens.
+  virtual std::string fingerprint() const = 0;
 };
 
 /// Samples of a fixed number of tokens. Const members are thread-safe.

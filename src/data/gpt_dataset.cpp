@@ -93,6 +93,7 @@ nlohmann::json GptDataset::identity() const {
   return {{"source", source_->description()},
           {"sequences", {range_.begin, range_.end}},
           {"lengths", checksum_of_lengths(*source_, range_)},
+          {"content", source_->fingerprint()},
           {"epochs", epochs_},
           {"sequence_length", options_.sequence_length},
           {"order", order.digest()}};

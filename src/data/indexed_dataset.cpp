@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/file_kind.h"
+#include "core/hash.h"
 
 namespace primus::data {
 
@@ -147,6 +148,23 @@ void IndexedDataset::check_consistency() {
   }
   if (boundaries_[0] != 0 || boundaries_[boundaries_.size() - 1] != lengths_.size())
     refuse("is damaged: its documents do not cover its sequences");
+}
+
+std::string IndexedDataset::fingerprint() const {
+  constexpr std::size_t block = 64U << 10;
+  const std::span<const std::byte> tokens = tokens_.bytes();
+  const std::uint64_t size = tokens.size();
+  Checksum checksum;
+  checksum.update(index_.bytes());
+  checksum.update(std::as_bytes(std::span(&size, 1)));
+  if (size <= sampled_blocks * block) {
+    checksum.update(tokens);
+  } else {
+    const std::size_t last = tokens.size() - block;
+    for (std::size_t i = 0; i < sampled_blocks; ++i)
+      checksum.update(tokens.subspan(last * i / (sampled_blocks - 1), block));
+  }
+  return checksum.digest();
 }
 
 void IndexedDataset::read(std::int64_t sequence, std::int64_t offset, std::span<std::int64_t> tokens) const {

@@ -76,6 +76,10 @@ class IndexedDataset : public SequenceSource {
   std::int32_t length(std::int64_t sequence) const override { return lengths_[sequence]; }
   void read(std::int64_t sequence, std::int64_t offset, std::span<std::int64_t> tokens) const override;
   std::string description() const override { return prefix_; }
+  /// Of all of the .idx, and of the .bin its size and `sampled_blocks` blocks of 64 KiB, evenly spaced from
+  /// the first to the last.
+  std::string fingerprint() const override;
+  static constexpr std::size_t sampled_blocks = 64;
 
   const std::string& prefix() const { return prefix_; }
   TokenType token_type() const { return type_; }

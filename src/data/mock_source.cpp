@@ -1,5 +1,8 @@
 #include "data/mock_source.h"
 
+#include <fmt/format.h>
+
+#include "core/hash.h"
 #include "data/random.h"
 
 namespace primus::data {
@@ -19,5 +22,7 @@ void MockSource::read(std::int64_t sequence, std::int64_t offset, std::span<std:
     ++offset;
   }
 }
+
+std::string MockSource::fingerprint() const { return checksum(fmt::format("{} {}", vocab_size_, eod_)); }
 
 }  // namespace primus::data

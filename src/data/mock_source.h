@@ -19,6 +19,7 @@ class MockSource : public SequenceSource {
   }
   void read(std::int64_t sequence, std::int64_t offset, std::span<std::int64_t> tokens) const override;
   std::string description() const override { return "mock data"; }
+  std::string fingerprint() const override;
 
  private:
   std::int64_t vocab_size_;

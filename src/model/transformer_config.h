@@ -99,8 +99,19 @@ std::vector<std::pair<std::string, std::string>> arguments_from(const Transforme
 std::string to_json(const TransformerConfig& config);
 TransformerConfig transformer_config_from_json(const std::string& text, const std::string& source);
 
-/// Every field in which two models are different functions, in words such as "hidden_size is 64 there, 32
-/// here". How far the vocabulary is padded is a matter of the layout.
-std::vector<std::string> differences(const TransformerConfig& theirs, const TransformerConfig& ours);
+/// An argument in which two models differ, with its values as JSON, or "not set".
+struct Difference {
+  std::string argument;
+  std::string theirs;
+  std::string ours;
+};
+
+/// Every argument in which two models are different functions, by the name that a user sets. How far the
+/// vocabulary is padded is a matter of the layout.
+std::vector<Difference> differences(const TransformerConfig& theirs, const TransformerConfig& ours);
+
+/// Throws UserError naming the checkpoint and all differences when it holds another model than this run's.
+void require_same(const TransformerConfig& checkpoint, const TransformerConfig& run,
+                  const std::string& checkpoint_name);
 
 }  // namespace primus::model

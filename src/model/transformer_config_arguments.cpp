@@ -1,7 +1,6 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "config/arguments.h"
 #include "config/derive.h"
@@ -158,18 +157,15 @@ namespace {
 
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
-/// What the arguments make differs from `config` in these fields.
-std::vector<std::string> differing_fields(const TransformerConfig& config, const NamedValues& arguments) {
+/// Throws UserError when the arguments make another model than `config`.
+void check_made(const TransformerConfig& config, const NamedValues& arguments) {
   std::string yaml = "micro_batch_size: 1\nseq_length: 1\nlr: 1.0\n";  // Needed beside those of the model.
   for (const auto& [name, value] : arguments) yaml += fmt::format("{}: {}\n", name, value);
   const auto made = transformer_config_from(Arguments::from_yaml(yaml), config.vocab_size);
-  const auto wanted = nlohmann::json::parse(to_json(config)), got = nlohmann::json::parse(to_json(made));
   std::vector<std::string> fields;
-  for (const auto& [field, value] : wanted.items()) {
-    if (!got.contains(field) || got[field] != value)
-      fields.push_back(fmt::format("{} {}", field, value.dump()));
-  }
-  return fields;
+  for (const Difference& difference : differences(config, made))
+    fields.push_back(fmt::format("{} {}", difference.argument, difference.theirs));
+  if (!fields.empty()) throw_user_error("no arguments make a model with {}", fmt::join(fields, ", "));
 }
 
 }  // namespace
@@ -189,7 +185,7 @@ std::vector<std::pair<std::string, std::string>> arguments_from(const Transforme
   add("max_position_embeddings", config.max_position_embeddings);
   add("position_embedding_type", "rope");
   add("rotary_base", config.rope.base);
-  add("rotary_percent", 1.0);
+  add("rotary_percent", static_cast<double>(config.rope.dim) / static_cast<double>(config.kv_channels));
   const bool interpolated = config.rope.interpolation_factor != 1.0;
   add("rotary_seq_len_interpolation_factor",
       interpolated ? fmt::format("{:.0f}", config.rope.interpolation_factor) : "null");
@@ -207,8 +203,7 @@ std::vector<std::pair<std::string, std::string>> arguments_from(const Transforme
   add("attention_dropout", config.attention_dropout);
   add("bf16", config.params_dtype != at::kFloat);
   add("make_vocab_size_divisible_by", 128);
-  if (const auto fields = differing_fields(config, arguments); !fields.empty())
-    throw_user_error("no arguments make a model with {}", fmt::join(fields, ", "));
+  check_made(config, arguments);
   return arguments;
 }
 

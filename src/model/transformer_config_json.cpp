@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -28,7 +30,7 @@ constexpr EnumName<kernels::Activation> activations[] = {
     {kernels::Activation::silu, "silu"},   {kernels::Activation::swiglu, "swiglu"},
     {kernels::Activation::geglu, "geglu"}, {kernels::Activation::quick_geglu, "quick_geglu"}};
 
-/// Fields that do not always change the function.
+/// Fields that not every model's function depends on.
 constexpr const char* padded_vocab_size = "padded_vocab_size";
 constexpr const char* max_position_embeddings = "max_position_embeddings";
 
@@ -170,14 +172,43 @@ Json json_of(const TransformerConfig& config) {
   return json;
 }
 
-/// Whether two models that differ in a field are two functions all the same.
-bool matters(const std::string& field, const TransformerConfig& config) {
-  if (field == padded_vocab_size) return false;
+/// The model in the arguments that a user sets. What only one of two models has follows from another
+/// argument.
+Json arguments_of(const TransformerConfig& config) {
+  Json view = json_of(config);
+  const auto rename = [&view](const char* field, const char* argument, Json value) {
+    view.erase(field);
+    view[argument] = std::move(value);
+  };
+  const auto null_for = [](double unset, double value) { return value == unset ? Json() : Json(value); };
+  view.erase(padded_vocab_size);
   // Without a table of positions, only a bound for seq_length.
-  if (field == max_position_embeddings)
-    return config.position_embedding == PositionEmbedding::learned_absolute;
-  const bool rotates = field.starts_with("rotary_") || field == "rope_scaling";
-  return !rotates || config.position_embedding == PositionEmbedding::rope;
+  if (config.position_embedding != PositionEmbedding::learned_absolute) view.erase(max_position_embeddings);
+  view.erase("rope_scaling");
+  if (config.position_embedding == PositionEmbedding::rope) {
+    rename("rotary_dim", "rotary_percent",
+           static_cast<double>(config.rope.dim) / static_cast<double>(config.kv_channels));
+    view["rotary_seq_len_interpolation_factor"] = null_for(1.0, config.rope.interpolation_factor);
+    view["use_rope_scaling"] = config.rope.llama_scaling.has_value();
+    if (const auto& scaling = config.rope.llama_scaling) {
+      view["rope_scaling_factor"] = scaling->factor;
+      view["low_freq_factor (of rope scaling)"] = scaling->low_frequency_factor;
+      view["high_freq_factor (of rope scaling)"] = scaling->high_frequency_factor;
+      view["original_max_position_embeddings (of rope scaling)"] = scaling->original_max_positions;
+    }
+  } else {
+    for (const char* field :
+         {"rotary_dim", "rotary_base", "rotary_interleaved", "rotary_seq_len_interpolation_factor"})
+      view.erase(field);
+  }
+  rename("vocab_size", "vocab_size (the tokenizer's)", config.vocab_size);
+  rename("activation", "activation (swiglu, quick_geglu, squared_relu, openai_gelu, bias_gelu_fusion)",
+         view["activation"]);
+  rename("attention_windows", "window_size (tokens to the left, for each layer after window_attn_skip_freq)",
+         config.attention_windows.empty() ? Json() : Json(config.attention_windows));
+  view["attn_logit_softcapping"] = null_for(0.0, config.attn_logit_softcapping);
+  view["final_logit_softcapping"] = null_for(0.0, config.final_logit_softcapping);
+  return view;
 }
 
 }  // namespace
@@ -195,15 +226,25 @@ TransformerConfig transformer_config_from_json(const std::string& text, const st
   return config;
 }
 
-std::vector<std::string> differences(const TransformerConfig& theirs, const TransformerConfig& ours) {
+std::vector<Difference> differences(const TransformerConfig& theirs, const TransformerConfig& ours) {
   const auto text = [](const Json& value) { return value.is_null() ? std::string("not set") : value.dump(); };
-  const Json there = json_of(theirs), here = json_of(ours);
-  std::vector<std::string> result;
-  for (const auto& [field, value] : here.items()) {
-    if (there[field] != value && matters(field, ours))
-      result.push_back(fmt::format("{} is {} there, {} here", field, text(there[field]), text(value)));
+  const Json others = arguments_of(theirs), own = arguments_of(ours);
+  std::vector<Difference> result;
+  for (const auto& [argument, value] : own.items()) {
+    const auto other = others.find(argument);
+    if (other != others.end() && *other != value) result.push_back({argument, text(*other), text(value)});
   }
   return result;
+}
+
+void require_same(const TransformerConfig& checkpoint, const TransformerConfig& run,
+                  const std::string& checkpoint_name) {
+  std::vector<std::string> lines;
+  for (const Difference& difference : differences(checkpoint, run))
+    lines.push_back(fmt::format("{} is {} in the checkpoint, {} in this run", difference.argument,
+                                difference.theirs, difference.ours));
+  if (!lines.empty())
+    throw_user_error("{}: a checkpoint of another model: {}", checkpoint_name, fmt::join(lines, "; "));
 }
 
 }  // namespace primus::model

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numbers>
 #include <string_view>
 #include <vector>
@@ -167,22 +166,72 @@ nlohmann::json OptimizerParamScheduler::state() const {
           {"wd_incr_style", style_name(weight_decay_styles, config_.weight_decay_style)}};
 }
 
-std::vector<std::string> OptimizerParamScheduler::differences(const nlohmann::json& state) const {
+namespace {
+
+/// What a user knows a key of the checkpoint by.
+struct KeyWords {
+  std::string_view key;
+  std::string_view arguments;
+  /// For a length in samples.
+  std::string_view length = {};
+};
+
+constexpr KeyWords key_words[] = {
+    {"max_lr", "lr"},
+    {"min_lr", "min_lr"},
+    {"lr_decay_style", "lr_decay_style"},
+    {"lr_decay_steps", "lr_decay_iters or lr_decay_samples, else train_iters or train_samples",
+     "the learning rate's decay"},
+    {"lr_warmup_steps", "lr_warmup_iters, lr_warmup_samples or lr_warmup_fraction",
+     "the learning rate's warm-up"},
+    {"weight_decay", "weight_decay"},
+    {"start_wd", "start_weight_decay"},
+    {"end_wd", "end_weight_decay"},
+    {"wd_incr_steps", "train_iters or train_samples", "the growth of the weight decay"},
+    {"wd_incr_style", "weight_decay_incr_style"}};
+
+const KeyWords& words_of(const ScheduleChange& change) {
+  return *std::ranges::find(key_words, change.key, &KeyWords::key);
+}
+
+}  // namespace
+
+std::string length_text(const ScheduleChange& change) {
+  const std::string_view length = words_of(change).length;
+  if (length.empty()) return "";
+  return fmt::format("{} was {} samples, is {} samples", length, change.was.get<double>(),
+                     change.is.get<double>());
+}
+
+std::string to_string(const ScheduleChange& change) {
+  const std::string_view arguments = words_of(change).arguments;
+  if (const std::string length = length_text(change); !length.empty())
+    return fmt::format("{} ({})", length, arguments);
+  return fmt::format("{} was {}, is {}", arguments, change.was.dump(), change.is.dump());
+}
+
+std::vector<ScheduleChange> OptimizerParamScheduler::differences(const nlohmann::json& state) const {
   const nlohmann::json ours = this->state();
-  std::vector<std::string> result;
+  std::vector<ScheduleChange> result;
+  const auto is_constant = [](const nlohmann::json& schedule) {
+    return schedule.at("start_wd") == schedule.at("end_wd");
+  };
+  const bool one_weight_decay = is_constant(state) && is_constant(ours);
   for (const auto& [key, value] : ours.items()) {
     // A constant weight decay takes no steps.
-    const bool idle = key == "wd_incr_steps" && config_.weight_decay_style == WeightDecayStyle::constant &&
-                      state.at("wd_incr_style") == ours.at("wd_incr_style");
-    if (key != "num_steps" && !idle && state.at(key) != value)
-      result.push_back(fmt::format("{} was {}, is {}", key, state.at(key).dump(), value.dump()));
+    const bool idle = key == "wd_incr_steps" && (config_.weight_decay_style == WeightDecayStyle::constant ||
+                                                 state.at("wd_incr_style") == "constant");
+    if (key == "num_steps" || idle || state.at(key) == value) continue;
+    if (one_weight_decay && key == "start_wd") continue;
+    result.push_back({one_weight_decay && key == "end_wd" ? "weight_decay" : key, state.at(key), value});
   }
   return result;
 }
 
 void OptimizerParamScheduler::load(const nlohmann::json& state) {
   if (!config_.override_checkpoint && !config_.use_checkpoint) {
-    const std::vector<std::string> changes = differences(state);
+    std::vector<std::string> changes;
+    for (const ScheduleChange& change : differences(state)) changes.push_back(to_string(change));
     require(changes.empty(),
             fmt::format("the schedule is not the checkpoint's: {}. Set override_opt_param_scheduler to "
                         "continue with this run's values, or use_checkpoint_opt_param_scheduler with the "

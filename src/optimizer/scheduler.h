@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +46,20 @@ struct SchedulerConfig {
   bool use_checkpoint = false;
 };
 
+/// A value of the schedule that is not the checkpoint's.
+struct ScheduleChange {
+  /// Megatron's key in the checkpoint, or "weight_decay" for a constant one, which has two.
+  std::string key;
+  nlohmann::json was;
+  nlohmann::json is;
+};
+
+/// With the arguments that set the value, e.g. "lr was 0.003, is 0.001".
+std::string to_string(const ScheduleChange& change);
+/// For a length in samples, which follows from several arguments: "the learning rate's decay was 32 samples,
+/// is 40 samples". Empty for the others.
+std::string length_text(const ScheduleChange& change);
+
 /// Learning rate and weight decay as functions of the samples seen: Megatron's OptimizerParamScheduler. The
 /// first iteration runs with the rate of 0 samples (`init_lr` when there is a warm-up).
 ///
@@ -70,8 +84,8 @@ class OptimizerParamScheduler {
 
   /// What a checkpoint holds, under Megatron's keys.
   nlohmann::json state() const;
-  /// In what a checkpoint's schedule differs from this run's, in words such as "max_lr was 0.003, is 0.001".
-  std::vector<std::string> differences(const nlohmann::json& state) const;
+  /// In what a checkpoint's schedule differs from this run's.
+  std::vector<ScheduleChange> differences(const nlohmann::json& state) const;
   /// Continues at a checkpoint's position. Throws UserError when its schedule differs and neither
   /// `override_checkpoint` nor `use_checkpoint` is set.
   void load(const nlohmann::json& state);

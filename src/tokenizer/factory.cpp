@@ -135,6 +135,26 @@ std::vector<std::string> tokenizer_types() {
 
 fs::path find_tokenizer_model(const TokenizerOptions& options) { return find_model(options); }
 
+std::vector<fs::path> tokenizer_files(const TokenizerOptions& options) {
+  const Type& type = type_of(options);
+  if (type.make == make_gpt2) return {options.vocab_file, options.merge_file};
+  if (!type.needs_model) return {};
+  const fs::path model = find_model(options);
+  const bool is_directory = fs::is_directory(model);
+  std::vector<fs::path> files;
+  if (!is_directory) files.push_back(model);
+  const fs::path directory = is_directory ? model : model.parent_path();
+  const auto add = [&](const char* name) {
+    if (fs::exists(directory / name)) files.push_back(directory / name);
+  };
+  if (is_directory) {
+    for (const char* name : {"tokenizer.json", "tokenizer.model"}) add(name);
+  }
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"})
+    add(name);
+  return files;
+}
+
 void check(const TokenizerOptions& options) {
   const Type& type = type_of(options);
   if (type.needs_model && options.model.empty())

@@ -67,6 +67,10 @@ std::vector<std::string> tokenizer_types();
 /// Throws UserError when there is none.
 std::filesystem::path find_tokenizer_model(const TokenizerOptions& options);
 
+/// The files that such a tokenizer is made of, those beside the model that change what it gives included.
+/// Throws UserError when there is no model.
+std::vector<std::filesystem::path> tokenizer_files(const TokenizerOptions& options);
+
 /// Throws UserError for an unknown type or a missing argument; looks at no file.
 void check(const TokenizerOptions& options);
 

@@ -22,12 +22,12 @@ nlohmann::ordered_json json_of(const parallel::TrafficAccount& account) {
 }  // namespace
 
 Recorder::Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory,
-                   std::int64_t resume_at, int rank, Logger& logger)
+                   std::int64_t last_kept, int rank, Logger& logger)
     : options_(options),
       logger_(logger),
       is_last_rank_(rank == options.average.world_size - 1),
       training_log_(options) {
-  if (rank == 0) metrics_.emplace(directory.metrics(), resume_at);
+  if (rank == 0) metrics_.emplace(directory.metrics(), last_kept);
 }
 
 double Recorder::tokens_per_second(const IterationRecord& record) const {
@@ -62,6 +62,13 @@ void Recorder::watch_loss(const IterationRecord& record) {
       fmt::format("the loss of iteration {} is {}; the run goes on, since "
                   "check_for_nan_in_loss_and_grad is false",
                   record.iteration, *record.lm_loss));
+}
+
+void Recorder::finish() {
+  logger_.set_progress_line("");
+  if (non_finite_losses_ == 0 || !metrics_) return;
+  logger_.warning(
+      fmt::format("the loss was NaN or infinite in {} of this run's iterations", non_finite_losses_));
 }
 
 void Recorder::add_metrics(const IterationRecord& record) {

@@ -37,9 +37,9 @@ struct IterationRecord {
 /// terminal.
 class Recorder {
  public:
-  /// `resume_at`: the iteration of the checkpoint the run continues from. Rank 0 writes to the run directory,
-  /// and the last rank logs the training line, as the original does.
-  Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory, std::int64_t resume_at,
+  /// `last_kept`: the last iteration of an earlier run whose metrics stay. Rank 0 writes to the run
+  /// directory, and the last rank logs the training line, as the original does.
+  Recorder(const observe::TrainingLogOptions& options, const RunDirectory& directory, std::int64_t last_kept,
            int rank, Logger& logger);
 
   void iteration(const IterationRecord& record);
@@ -48,8 +48,8 @@ class Recorder {
                   double tokens);
   /// The iterations so far whose loss was NaN or infinite.
   std::int64_t non_finite_losses() const { return non_finite_losses_; }
-  /// Takes the progress line away.
-  void finish() { logger_.set_progress_line(""); }
+  /// Takes the progress line away, and says how many losses were NaN or infinite.
+  void finish();
 
  private:
   void add_metrics(const IterationRecord& record);

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
 #include "checkpoint/writer.h"
@@ -71,10 +73,10 @@ std::optional<LoadPlan> plan_given(const ResumeSettings& settings) {
   return plan;
 }
 
-/// A run that saves must not overwrite, without having been told to, what an earlier one has saved.
+/// The checkpoints of an earlier run, its metrics and its configuration belong together: a run that starts at
+/// iteration 0 would overwrite the metrics and the configuration even where it saves nothing.
 void check_own_folder(const ResumeSettings& settings, const std::filesystem::path& own_folder,
                       std::optional<LoadPlan>& plan) {
-  if (!settings.save || !settings.save_interval) return;
   const bool from_zero = !plan || plan->weights_only;
   std::vector<std::string> newer;
   for (const checkpoint::Location& there : checkpoint::list_checkpoints(own_folder)) {
@@ -87,11 +89,22 @@ void check_own_folder(const ResumeSettings& settings, const std::filesystem::pat
     throw_user_error(
         "{} holds checkpoints of an earlier run ({}), and this run would start at iteration 0{} and "
         "overwrite "
-        "them: set auto_continue_train: true to continue, or take another exp_name, or move them away",
-        own_folder.string(), names, plan ? " with the weights of " + plan->directory.string() : "");
+        "what that run has written: set auto_continue_train: true to continue from them, or take another "
+        "exp_name, or remove the folder {}",
+        own_folder.string(), names, plan ? " with the weights of " + plan->directory.string() : "",
+        own_folder.parent_path().string());
   }
-  plan->messages.push_back(fmt::format(
-      "newer checkpoints in {} are overwritten when the run comes to them: {}", own_folder.string(), names));
+  if (settings.save && settings.save_interval) {
+    plan->messages.push_back(
+        fmt::format("newer checkpoints in {} are overwritten when the run comes to them: {}",
+                    own_folder.string(), names));
+  } else if (!settings.skip_train) {
+    throw_user_error(
+        "{} holds newer checkpoints ({}) than {}, and this run, which saves none, would overwrite the "
+        "metrics "
+        "of the iterations in between: take another exp_name, or set save to overwrite the checkpoints too",
+        own_folder.string(), names, plan->directory.string());
+  }
 }
 
 const std::string main_weight_prefix = "optimizer.state.fp32_param.";
@@ -136,13 +149,30 @@ std::vector<parallel::TensorPiece> pieces_to_load(const checkpoint::Checkpoint& 
   return pieces;
 }
 
-void note_padding(const model::TransformerConfig& theirs, const model::TransformerConfig& ours,
-                  std::vector<std::string>& messages) {
-  if (theirs.padded_vocab_size == ours.padded_vocab_size) return;
-  messages.push_back(fmt::format(
-      "the vocabulary of {} is padded to {} rows in the checkpoint and to {} here: rows of padding are {}",
-      ours.vocab_size, theirs.padded_vocab_size, ours.padded_vocab_size,
-      ours.padded_vocab_size < theirs.padded_vocab_size ? "left out" : "added, with zeros"));
+/// Megatron-Core fills the rows that a checkpoint lacks (`allow_shape_mismatch`) with zeros, and its softmax
+/// goes over the rows of padding as well.
+std::string padding_note(std::int64_t saved, const model::TransformerConfig& ours, int tensor_parallel_size) {
+  const std::int64_t rows = ours.padded_vocab_size;
+  if (saved == rows) return "";
+  std::string note = fmt::format(
+      "the vocabulary of {} is padded to {} rows in the checkpoint and to {} in this run: ", ours.vocab_size,
+      saved, rows);
+  if (rows < saved) {
+    note += fmt::format(
+        "{} rows of padding are left out, and the loss begins lower, since the softmax has fewer terms",
+        saved - rows);
+  } else {
+    note += fmt::format(
+        "{} rows of zeros are added, as Megatron-Core does. Their logits are 0 until training has lowered "
+        "them, so the softmax has {} more terms of exp(0), and the loss begins higher (by ln({}/{}) = {:.4f} "
+        "if the other logits are near 0 as well)",
+        rows - saved, rows - saved, rows, saved,
+        std::log(static_cast<double>(rows) / static_cast<double>(saved)));
+  }
+  if (saved % tensor_parallel_size == 0)
+    note += fmt::format(". make_vocab_size_divisible_by: {} keeps the checkpoint's rows",
+                        saved / tensor_parallel_size);
+  return note;
 }
 
 /// Sets the run and its schedule to where the checkpoint was saved.
@@ -156,11 +186,7 @@ void load_course(const checkpoint::Checkpoint& checkpoint, const LoadPlan& plan,
     loaded.state.consumed_valid_samples = common.at("consumed_valid_samples");
     if (plan.optimizer) trained.replica.optimizer().set_steps(common.at("optimizer_steps"));
     const nlohmann::json& schedule = common.at("opt_param_scheduler");
-    const char* outcome = trained.scheduler.config().use_checkpoint
-                              ? "the checkpoint's value holds [use_checkpoint_opt_param_scheduler]"
-                              : "this run's value holds from here on [override_opt_param_scheduler]";
-    for (const std::string& change : trained.scheduler.differences(schedule))
-      loaded.messages.push_back(fmt::format("learning-rate schedule: {}: {}", change, outcome));
+    loaded.schedule = trained.scheduler.differences(schedule);
     trained.scheduler.load(schedule);
     loaded.run = common.value("run", nlohmann::json());
   } catch (const nlohmann::json::exception&) {
@@ -181,13 +207,12 @@ std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::fil
 Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
   const checkpoint::Checkpoint checkpoint(plan.directory);
   const model::TransformerConfig theirs = checkpoint.architecture();
-  const auto differences = model::differences(theirs, trained.replica.config());
-  if (!differences.empty())
-    throw_user_error("{}: a checkpoint of another model: {}", plan.directory.string(),
-                     fmt::join(differences, "; "));
+  model::require_same(theirs, trained.replica.config(), plan.directory.string());
   if (plan.optimizer) check_optimizer(checkpoint, trained);
   Loaded loaded;
-  note_padding(theirs, trained.replica.config(), loaded.messages);
+  const std::string padding = padding_note(theirs.padded_vocab_size, trained.replica.config(),
+                                           trained.replica.mesh().tensor().size());
+  if (!padding.empty()) loaded.messages.push_back(padding);
   checkpoint.load(pieces_to_load(checkpoint, trained, plan.optimizer));
   if (!plan.optimizer) trained.replica.optimizer().reload_main_weights();
   if (!plan.weights_only) load_course(checkpoint, plan, trained, loaded);

@@ -36,8 +36,8 @@ struct LoadPlan {
 /// Primus' rules: with `auto_continue_train` a checkpoint in the run's own folder comes first and is
 /// continued, and so does a run that was started again from its own; otherwise `load` is taken, and restarts
 /// at iteration 0 with `finetune`. Nullopt: the run starts from random weights. Throws UserError when a
-/// checkpoint that must be there is not, and when a run that saves would start at iteration 0 where the
-/// checkpoints of an earlier run lie.
+/// checkpoint that must be there is not, and when a run would start at iteration 0 where the checkpoints of
+/// an earlier run lie.
 std::optional<LoadPlan> plan_load(const ResumeSettings& settings, const std::filesystem::path& own_folder);
 
 /// The training state that checkpoints hold.
@@ -49,8 +49,10 @@ struct Trained {
 /// What a checkpoint has given.
 struct Loaded {
   RunState state;
-  /// For the log: in what the run goes on otherwise than the checkpoint's.
+  /// For the log: in what the model goes on otherwise than the checkpoint's.
   std::vector<std::string> messages;
+  /// In what the schedule differs from the checkpoint's.
+  std::vector<optimizer::ScheduleChange> schedule;
   /// The identity of the run that saved it (train/run_identity.h); null when it has none.
   nlohmann::json run;
 };

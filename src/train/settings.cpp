@@ -75,7 +75,8 @@ LoopSettings loop_settings_from(const config::Arguments& arguments) {
 
 ResumeSettings resume_settings_from(const config::Arguments& arguments) {
   ResumeSettings settings;
-  settings.save = arguments.get<"save">().has_value() && !arguments.get<"skip_train">();
+  settings.skip_train = arguments.get<"skip_train">();
+  settings.save = arguments.get<"save">().has_value() && !settings.skip_train;
   settings.save_interval = arguments.get<"save_interval">();
   settings.save_retain_interval = arguments.get<"save_retain_interval">();
   settings.disable_last_saving = arguments.get<"disable_last_saving">();
@@ -95,7 +96,8 @@ ResumeSettings resume_settings_from(const config::Arguments& arguments) {
 StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t train_iters) {
   StopSettings settings;
   settings.train_iters = train_iters;
-  if (arguments.get<"save">()) settings.save_interval = arguments.get<"save_interval">();
+  if (arguments.get<"save">() && !arguments.get<"skip_train">())
+    settings.save_interval = arguments.get<"save_interval">();
   settings.exit_interval = arguments.get<"exit_interval">();
   if (const auto minutes = arguments.get<"exit_duration_in_mins">()) {
     settings.exit_duration_in_mins = static_cast<double>(*minutes);

@@ -54,6 +54,8 @@ struct ResumeSettings {
   std::optional<std::int64_t> save_retain_interval;
   bool disable_last_saving = false;
   bool no_save_optim = false;
+  /// The run only evaluates: it writes no checkpoint, and keeps what an earlier run has written.
+  bool skip_train = false;
   std::string load;
   std::optional<std::int64_t> ckpt_step;
   bool auto_continue_train = false;

@@ -18,25 +18,45 @@ Progress agreed_progress(const parallel::Group& world, Progress own) {
   return own;
 }
 
-StopDecision decide_after_iteration(const StopSettings& settings, const Progress& progress) {
-  StopDecision decision;
-  decision.save = settings.save_interval && progress.iteration % *settings.save_interval == 0;
-  if (progress.signal != 0) {
-    decision.exit = true;
-    decision.reason = fmt::format("exiting program after receiving {}.", signal_name(progress.signal));
-  } else if (settings.exit_duration_in_mins && progress.minutes > *settings.exit_duration_in_mins) {
-    decision.exit = true;
-    decision.reason = fmt::format("exiting program after {:.1f} minutes", progress.minutes);
-  } else if (settings.exit_interval && progress.iteration % *settings.exit_interval == 0) {
-    decision.exit = true;
-    decision.reason = fmt::format("exiting program at iteration {}", progress.iteration);
-  }
+namespace {
+
+/// Why a signal or the time limit ends the run; empty when none does.
+std::string reason_to_leave(const StopSettings& settings, const Progress& progress) {
+  if (progress.signal != 0)
+    return fmt::format("exiting program after receiving {}.", signal_name(progress.signal));
+  if (settings.exit_duration_in_mins && progress.minutes > *settings.exit_duration_in_mins)
+    return fmt::format("exiting program after {:.1f} minutes", progress.minutes);
+  return "";
+}
+
+/// Leaves for `reason`, when there is one, and answers a signal that asks for a save where nothing else
+/// saves.
+StopDecision decide(const StopSettings& settings, const Progress& progress, bool regular_save,
+                    std::string reason) {
+  StopDecision decision{.save = regular_save,
+                        .exit = !reason.empty(),
+                        .reason = std::move(reason),
+                        .save_requests = progress.save_requests};
   if (decision.exit && settings.save_interval) decision.save = true;
   if (decision.save || progress.save_requests == progress.answered_save_requests) return decision;
   decision.save = settings.save_interval.has_value();
-  decision.reason = decision.save ? "a signal asks for a checkpoint: it is saved, and training goes on"
+  decision.reason = decision.save ? "a signal asks for a checkpoint: it is saved, and the run goes on"
                                   : "a signal asks for a checkpoint, but this run saves none: set 'save'";
   return decision;
+}
+
+}  // namespace
+
+StopDecision decide_after_iteration(const StopSettings& settings, const Progress& progress) {
+  std::string reason = reason_to_leave(settings, progress);
+  if (reason.empty() && settings.exit_interval && progress.iteration % *settings.exit_interval == 0)
+    reason = fmt::format("exiting program at iteration {}", progress.iteration);
+  const bool regular = settings.save_interval && progress.iteration % *settings.save_interval == 0;
+  return decide(settings, progress, regular, std::move(reason));
+}
+
+StopDecision decide_during_evaluation(const StopSettings& settings, const Progress& progress) {
+  return decide(settings, progress, /*regular_save=*/false, reason_to_leave(settings, progress));
 }
 
 bool owes_last_save(const StopSettings& settings, std::int64_t iteration, std::int64_t last_saved_iteration) {

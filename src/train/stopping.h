@@ -42,12 +42,18 @@ struct StopDecision {
   /// For the log: why the run ends before its last iteration, or saves between two regular saves; empty
   /// otherwise.
   std::string reason;
+  /// How many signals that ask for a save are answered by this.
+  int save_requests = 0;
 };
 
 /// What follows an iteration, in Megatron's order: a signal, the regular save, the time limit, the exit
 /// interval. Leaving saves first, unless saving is off. A signal that asks for a save alone is answered after
 /// that, where nothing else saves.
 StopDecision decide_after_iteration(const StopSettings& settings, const Progress& progress);
+
+/// What signals and the time limit ask for between two iterations of an evaluation. Leaving abandons the
+/// evaluation, and saves as after an iteration.
+StopDecision decide_during_evaluation(const StopSettings& settings, const Progress& progress);
 
 /// Whether the end of the loop owes a checkpoint: the last iteration has none yet and `disable_last_saving`
 /// is off.

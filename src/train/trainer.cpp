@@ -1,8 +1,11 @@
 #include "train/trainer.h"
 
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <source_location>
 
+#include "checkpoint/layout.h"
 #include "checkpoint/writer.h"
 #include "config/experiment.h"
 #include "config/print.h"
@@ -20,6 +23,7 @@
 #include "train/replica.h"
 #include "train/resume.h"
 #include "train/run_identity.h"
+#include "train/schedule_changes.h"
 
 namespace primus::train {
 
@@ -56,18 +60,24 @@ struct Trainer::State {
   }
   data::Datasets build_datasets() const;
   void start_data();
-  /// `saved`: the identity of the run that saved the checkpoint from which this one continues.
-  void report_changes(const nlohmann::json& saved) const;
+  /// Against the run that saved the checkpoint from which this one continues.
+  void report_changes(const Loaded& loaded) const;
   void report_model() const;
   void open_run_directory();
 
   StepBatch next_batch() const;
   void train_iteration();
   void skip_iteration(std::int64_t batch_size);
-  LossSums evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const;
+  /// Nothing when a signal or the time limit has ended it.
+  std::optional<LossSums> evaluate_split(const data::Dataset& dataset, std::int64_t consumed,
+                                         const std::string& where);
   /// `split` is "valid" or "test".
   void evaluate(const std::string& split, const std::string& where);
   void save();
+  /// What all ranks know together, so that all come to the same decision.
+  Progress progress() const;
+  /// Saves and says what was decided; returns whether the run ends.
+  bool follow(const StopDecision& decision);
   bool is_skipped(std::int64_t iteration) const;
 
   const config::Experiment& experiment;
@@ -100,7 +110,11 @@ struct Trainer::State {
   RunState state;
   /// Kept in checkpoints; see train/run_identity.h.
   nlohmann::json identity;
+  Clock::time_point began;
+  std::optional<StopSignals> stop_signals;
   std::int64_t last_saved = -1;
+  /// The last loss and gradient norm when one of them was NaN or infinite; empty otherwise.
+  std::string divergence;
   int answered_save_requests = 0;
   std::optional<double> validation_loss;
 };
@@ -164,16 +178,18 @@ Trainer::State::State(const config::Experiment& experiment_in, const parallel::M
   report_model();
   identity = run_identity({.arguments = arguments,
                            .data = data_config,
-                           .train = datasets.train.get(),
+                           .datasets = datasets,
                            .tokenizer = tokenizer::tokenizer_options_from(arguments),
                            .data_parallel_size = mesh.data().size()});
   start_data();
-  if (plan && !plan->weights_only) report_changes(loaded.run);
+  if (plan && !plan->weights_only) report_changes(loaded);
 }
 
-void Trainer::State::report_changes(const nlohmann::json& saved) const {
-  if (!saved.is_object()) say("the checkpoint does not say with which data and settings it was trained");
-  for (const std::string& change : changes(saved, identity, state)) say(change, LogLevel::warning);
+void Trainer::State::report_changes(const Loaded& loaded) const {
+  if (!loaded.run.is_object()) say("the checkpoint does not say with which data and settings it was trained");
+  const ScheduleChanges schedule{loaded.schedule, scheduler.config().use_checkpoint};
+  for (const std::string& change : changes(loaded.run, identity, state, schedule))
+    say(change, LogLevel::warning);
   if (!settings.skip_train && state.iteration >= train_iters) {
     say(fmt::format(
             "nothing is left to train: the checkpoint is at iteration {}, and the run ends at {}; set "
@@ -231,7 +247,9 @@ void Trainer::State::report_model() const {
 void Trainer::State::open_run_directory() {
   make_directories(directory.root);
   logger.open_files(directory.logs(experiment.module, mesh.world().rank()));
-  if (mesh.world().rank() == 0) {
+  // An evaluation of what an earlier run has saved adds to that run's files, and replaces none.
+  const bool visits = settings.skip_train && !checkpoint::list_checkpoints(directory.checkpoints()).empty();
+  if (mesh.world().rank() == 0 && !visits) {
     write_file_atomically(directory.resolved_config(), config::to_yaml(config::resolved_tree(experiment)) +
                                                            config::derived_comment(arguments));
   }
@@ -243,7 +261,8 @@ void Trainer::State::open_run_directory() {
                   .log_avg_reset_interval = arguments.get<"log_avg_reset_interval">(),
                   .seq_length = settings.seq_length,
                   .world_size = mesh.world().size()}};
-  recorder = std::make_unique<Recorder>(options, directory, state.iteration, mesh.world().rank(), logger);
+  const std::int64_t last_kept = visits ? std::numeric_limits<std::int64_t>::max() : state.iteration;
+  recorder = std::make_unique<Recorder>(options, directory, last_kept, mesh.world().rank(), logger);
 }
 
 bool Trainer::State::is_skipped(std::int64_t iteration) const {
@@ -269,7 +288,13 @@ void Trainer::State::skip_iteration(std::int64_t batch_size) {
 void Trainer::State::train_iteration() {
   if (is_skipped(state.iteration + 1))
     return skip_iteration(batch.global_batch_size(state.consumed_train_samples));
-  recorder->iteration(train_step());
+  const IterationRecord record = train_step();
+  const double loss = record.lm_loss.value(), norm = record.grad_norm.value();
+  divergence = std::isfinite(loss) && std::isfinite(norm)
+                   ? ""
+                   : fmt::format("iteration {} had the loss {} and the gradient norm {}", record.iteration,
+                                 loss, norm);
+  recorder->iteration(record);
 }
 
 StepBatch Trainer::State::next_batch() const {
@@ -322,18 +347,30 @@ StepSize Trainer::State::step_size() const {
               model::flops_per_iteration(replica.config(), samples, settings.seq_length)};
 }
 
-LossSums Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed) const {
+std::optional<LossSums> Trainer::State::evaluate_split(const data::Dataset& dataset, std::int64_t consumed,
+                                                       const std::string& where) {
   const bool whole = settings.full_validation;
   const auto loader =
       whole ? make_loader(dataset, "single", 0) : make_loader(dataset, settings.dataloader_type, consumed);
   const std::int64_t num_microbatches = whole
                                             ? dataset.size() / (batch.micro_batch_size() * mesh.data().size())
                                             : settings.eval_iters * batch.final_num_microbatches();
+  const std::int64_t at_once = batch.final_num_microbatches();
   LossSums sums;
-  for (std::int64_t m = 0; m < num_microbatches; ++m) {
-    const LossSums one = replica.evaluate(to_micro_batch(loader->next(), replica.device()));
-    sums.loss += one.loss;
-    sums.tokens += one.tokens;
+  for (std::int64_t done = 0; done < num_microbatches; done += at_once) {
+    const StopDecision decision = decide_during_evaluation(stop, progress());
+    if (decision.exit) {
+      say(fmt::format("the evaluation at {} is abandoned after {} of {} iterations", where, done / at_once,
+                      (num_microbatches + at_once - 1) / at_once),
+          LogLevel::warning);
+      return std::nullopt;
+    }
+    follow(decision);
+    for (std::int64_t m = 0; m < std::min(at_once, num_microbatches - done); ++m) {
+      const LossSums one = replica.evaluate(to_micro_batch(loader->next(), replica.device()));
+      sums.loss += one.loss;
+      sums.tokens += one.tokens;
+    }
   }
   return sum_over(mesh.data_context(), sums);
 }
@@ -342,18 +379,27 @@ void Trainer::State::evaluate(const std::string& split, const std::string& where
   const bool validates = split == "valid";
   const std::unique_ptr<data::Dataset>& dataset = validates ? datasets.valid : datasets.test;
   if (dataset == nullptr || !(settings.full_validation || settings.eval_iters > 0)) return;
-  const LossSums sums = evaluate_split(*dataset, validates ? state.consumed_valid_samples : 0);
+  // An evaluation counts from its start, so that those after one that was abandoned are as they would have
+  // been.
+  const std::int64_t consumed = validates ? state.consumed_valid_samples : 0;
   if (validates) state.consumed_valid_samples += settings.eval_iters * batch.final_global_batch_size();
-  if (sums.tokens == 0) {
+  const std::optional<LossSums> sums = evaluate_split(*dataset, consumed, where);
+  if (!sums) return;
+  if (sums->tokens == 0) {
     return say(fmt::format("no loss at {}: no token of the {} split was evaluated", where, split),
                LogLevel::warning);
   }
-  if (validates) validation_loss = sums.mean();
-  recorder->evaluation(state.iteration, split, where, sums.mean(), sums.tokens);
+  if (validates) validation_loss = sums->mean();
+  recorder->evaluation(state.iteration, split, where, sums->mean(), sums->tokens);
 }
 
 void Trainer::State::save() {
   replica.wait_for_weights();
+  if (!divergence.empty()) {
+    say(fmt::format("the checkpoint of iteration {} probably holds NaN: {}. Continue from an earlier one",
+                    state.iteration, divergence),
+        LogLevel::warning);
+  }
   say(fmt::format("saving checkpoint at iteration {:7d} to {}", state.iteration,
                   directory.checkpoints().string()));
   save_checkpoint(directory.checkpoints(), state, trained,
@@ -369,10 +415,25 @@ void Trainer::State::save() {
   last_saved = state.iteration;
 }
 
+Progress Trainer::State::progress() const {
+  return agreed_progress(mesh.world(), {.iteration = state.iteration,
+                                        .minutes = seconds_since(began) / 60,
+                                        .signal = stop_signals->received(),
+                                        .save_requests = save_signals.received(),
+                                        .answered_save_requests = answered_save_requests});
+}
+
+bool Trainer::State::follow(const StopDecision& decision) {
+  if (decision.save && last_saved != state.iteration) save();
+  if (!decision.reason.empty()) say(decision.reason, LogLevel::warning);
+  answered_save_requests = decision.save_requests;
+  return decision.exit;
+}
+
 TrainResult Trainer::State::run() {
-  const StopSignals stop_signals(stop.exit_signal);
+  stop_signals.emplace(stop.exit_signal);
   open_run_directory();
-  const auto start = Clock::now();
+  began = Clock::now();
   bool exit_early = false;
   while (!settings.skip_train && state.iteration < train_iters && !exit_early) {
     if (mesh.communicator()) mesh.communicator()->heartbeat(fmt::format("iteration {}", state.iteration + 1));
@@ -381,22 +442,13 @@ TrainResult Trainer::State::run() {
         state.iteration < train_iters) {
       evaluate("valid", fmt::format("iteration {}", state.iteration));
     }
-    const Progress progress =
-        agreed_progress(mesh.world(), {.iteration = state.iteration,
-                                       .minutes = seconds_since(start) / 60,
-                                       .signal = stop_signals.received(),
-                                       .save_requests = save_signals.received(),
-                                       .answered_save_requests = answered_save_requests});
-    const StopDecision decision = decide_after_iteration(stop, progress);
-    answered_save_requests = progress.save_requests;
-    if (decision.save) save();
-    if (!decision.reason.empty()) say(decision.reason, LogLevel::warning);
-    exit_early = decision.exit;
+    exit_early = follow(decide_after_iteration(stop, progress()));
   }
   if (!exit_early) {
-    if (!settings.skip_train && owes_last_save(stop, state.iteration, last_saved)) save();
+    if (owes_last_save(stop, state.iteration, last_saved)) save();
     evaluate("valid", fmt::format("iteration {} on validation set", state.iteration));
     evaluate("test", fmt::format("iteration {} on test set", state.iteration));
+    follow(decide_during_evaluation(stop, progress()));
   }
   recorder->finish();
   return {.iteration = state.iteration,

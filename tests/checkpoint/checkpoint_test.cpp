@@ -257,7 +257,7 @@ TEST(Checkpoint, AVocabularyWithFewerRowsThanTheModelsIsAnotherModel) {
   save(folder / "iter_0000001", {whole("w", numbers({9, 3})), whole("state.w", numbers({9, 3}))},
        json::object());
   EXPECT_THAT([&] { Checkpoint(folder / "iter_0000001").load(cut_vocabulary(12, 1, 0)[0]); },
-              ThrowsMessage<UserError>(HasSubstr("w is [9, 3] there, [12, 3] here")));
+              ThrowsMessage<UserError>(HasSubstr("w is [9, 3] in the checkpoint, [12, 3] in this run")));
 }
 
 TEST(Checkpoint, MainWeightsOfPaddingAreZeroToo) {
@@ -368,10 +368,11 @@ TEST(Checkpoint, AnotherModelIsRefusedBeforeAnythingIsWritten) {
   auto wider = small_model(-1);
   wider[0] = whole("embedding", at::full({4, 6}, -1.0, at::kBFloat16));
   wider.push_back(whole("extra", at::zeros({1})));
-  EXPECT_THAT([&] { checkpoint.load(wider); },
-              ThrowsMessage<UserError>(AllOf(HasSubstr("another model"),
-                                             HasSubstr("embedding is [4, 3] there, [4, 6] here"),
-                                             HasSubstr("extra is not in it"))));
+  EXPECT_THAT(
+      [&] { checkpoint.load(wider); },
+      ThrowsMessage<UserError>(AllOf(HasSubstr("another model"),
+                                     HasSubstr("embedding is [4, 3] in the checkpoint, [4, 6] in this run"),
+                                     HasSubstr("extra is not in it"))));
   EXPECT_TRUE(at::equal(wider[1].data, at::full({3}, -1.0)));
 }
 

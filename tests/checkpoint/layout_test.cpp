@@ -53,6 +53,29 @@ TEST(FindCheckpoint, FollowsTheTrackerOrTheGivenIteration) {
   EXPECT_EQ(find_checkpoint(folder.path())->iteration, 0);
 }
 
+TEST(FindCheckpoint, PassesOverDamagedOnesOrNamesTheCompleteOnes) {
+  const TemporaryDirectory folder;
+  for (const int i : {5, 20, 30}) save(iteration_directory(folder.path(), i), small_model(i), json::object());
+  EXPECT_EQ(damage_of(iteration_directory(folder.path(), 30)), "");
+  fs::resize_file(shard_file(iteration_directory(folder.path(), 30), 0), 100);
+  fs::remove(iteration_directory(folder.path(), 20) / common_file);
+  EXPECT_THAT(damage_of(iteration_directory(folder.path(), 30)), HasSubstr("it has 100 bytes"));
+  EXPECT_EQ(list_checkpoints(folder.path()).size(), 3);
+  EXPECT_THAT([&] { find_checkpoint(folder.path()); },
+              ThrowsMessage<UserError>(AllOf(
+                  HasSubstr("no complete checkpoint iter_0000030, which latest_checkpointed_iteration.txt"),
+                  HasSubstr("it has 100 bytes"), HasSubstr("Complete checkpoints: iter_0000005. Write"))));
+  EXPECT_THAT([&] { find_checkpoint(folder.path(), 20); },
+              ThrowsMessage<UserError>(HasSubstr("common.json")));
+  fs::remove(tracker_file(folder.path()));
+  const auto found = find_checkpoint(folder.path());
+  EXPECT_EQ(found->iteration, 5);
+  EXPECT_THAT(found->note, AllOf(HasSubstr("iter_0000030 is damaged"), HasSubstr("iter_0000020 is damaged")));
+  fs::remove(iteration_directory(folder.path(), 5) / index_file);
+  EXPECT_THAT([&] { find_checkpoint(folder.path()); },
+              ThrowsMessage<UserError>(HasSubstr("there is no complete checkpoint in it")));
+}
+
 TEST(Prune, KeepsMultiplesOfTheInterval) {
   const TemporaryDirectory folder;
   for (const int i : {10, 20}) save(iteration_directory(folder.path(), i), small_model(i), json::object());

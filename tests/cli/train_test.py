@@ -63,6 +63,17 @@ class Switches(ProgramTest):
 class Numbers(ProgramTest):
     """What the log and metrics.jsonl say of a run is measured, or left out."""
 
+    def test_a_checkpoint_that_probably_holds_nan_is_announced_as_that(self):
+        experiment = Experiment(self.folder, lr=1e30, check_for_nan_in_loss_and_grad=False, save="checkpoints",
+                                save_interval=2, train_iters=4)
+        result = experiment.train()
+        self.assert_success(result)
+        # The second iteration's own loss and gradients were still finite.
+        self.assertNotIn("the checkpoint of iteration 2 probably holds NaN", result.stderr)
+        self.assertEqual(result.stderr.count("the checkpoint of iteration 4 probably holds NaN: iteration 4 had the loss "
+                                             "nan and the gradient norm nan. Continue from an earlier one"), 1)
+        self.assertIn("Training completed at iteration 4; the loss of 2 iterations was NaN or infinite.", result.stdout)
+
     def test_with_the_check_off_a_loss_that_is_no_number_is_counted_and_shown(self):
         experiment = Experiment(self.folder, init_method_std=1e38, check_for_nan_in_loss_and_grad=False, train_iters=3,
                                 eval_iters=1, log_throughput=True, save="checkpoints", save_interval=100)
@@ -74,8 +85,9 @@ class Numbers(ProgramTest):
             self.assertIn("| lm loss: NAN |", line)
             self.assertTrue(line.endswith("number of nan iterations:   1"), line)
         self.assertEqual(result.stderr.count("the loss of iteration 1 is nan; the run goes on"), 1)
+        self.assertEqual(result.stderr.count("the loss was NaN or infinite in 3 of this run's iterations"), 1)
         self.assertIn("lm loss value: NAN | lm loss PPL: NAN", result.stderr)
-        self.assertIn("Training completed at iteration 3.\nThe loss of 3 iterations was NaN or infinite.\n"
+        self.assertIn("Training completed at iteration 3; the loss of 3 iterations was NaN or infinite.\n"
                       "Validation loss: nan nats per token.\n", result.stdout)
 
         def refuse(constant):

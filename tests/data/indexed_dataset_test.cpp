@@ -51,6 +51,34 @@ class DamagedDataset : public ::testing::Test {
   std::string index_;
 };
 
+TEST(IndexedDataset, AFingerprintTellsTokensApartInTheBlocksThatItReads) {
+  const primus::testing::TemporaryDirectory directory;
+  const std::string prefix = (directory / "data").string();
+  // Larger than all sampled blocks together: 8 MiB.
+  const std::vector<std::int32_t> document(4096, 7);
+  const auto write = [&](std::int64_t documents) {
+    IndexedDatasetWriter writer(prefix, TokenType::uint16);
+    for (std::int64_t i = 0; i < documents; ++i) writer.add_document(document);
+    writer.finish();
+    return IndexedDataset(prefix).fingerprint();
+  };
+  const std::string before = write(1024);
+  EXPECT_EQ(write(1024), before);
+  EXPECT_NE(write(1025), before);
+  const auto with_byte_changed = [&](std::int64_t at) {
+    write(1024);
+    std::fstream tokens(tokens_path(prefix), std::ios::in | std::ios::out | std::ios::binary);
+    tokens.seekp(at);
+    tokens.put(1);
+    tokens.close();
+    return IndexedDataset(prefix).fingerprint();
+  };
+  const std::int64_t size = 1024 * 4096 * 2;
+  for (const std::int64_t at : {std::int64_t{0}, (size - (64 << 10)) / 63 + 5, size - 1})
+    EXPECT_NE(with_byte_changed(at), before) << at;
+  EXPECT_EQ(with_byte_changed(100'000), before) << "between two blocks";
+}
+
 TEST(IndexedDataset, ReadsWhatMegatronWrote) {
   const IndexedDataset letters(testing::fixture("letters"));
   EXPECT_EQ(letters.sequence_count(), 60);

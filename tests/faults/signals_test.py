@@ -1,5 +1,6 @@
 """What signals and vanished readers do to a training, alone and under the launcher."""
 
+import json
 import os
 import signal
 import subprocess
@@ -121,6 +122,68 @@ class Alone(SignalsTest):
                 process.communicate(timeout=60)
                 self.assertEqual(process.returncode, 0)
                 self.assertEqual(self.saved_iteration(experiment), 6)
+
+
+class DuringAnEvaluation(SignalsTest):
+    """An evaluation that no test sees the end of, after every iteration or at the end."""
+
+    BETWEEN = {**ENDLESS, "train_iters": 3, "lr_decay_iters": 3, "eval_iters": 30000, "eval_interval": 1,
+               "dataloader_type": "single"}
+    FINAL = {**BETWEEN, "eval_interval": 100}
+
+    def evaluating(self, overrides, iterations, **options):
+        experiment = Experiment(self.folder / "run", **overrides)
+        process = self.start(experiment, **options)
+        self.wait_for_iterations(process, experiment, iterations)
+        time.sleep(0.3)
+        return experiment, process
+
+    def test_a_signal_abandons_it_and_saves(self):
+        experiment, process = self.evaluating(self.BETWEEN, 1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, errors[-2000:])
+        self.assertRegex(errors, r"the evaluation at iteration 1 is abandoned after \d+ of 30000 iterations")
+        self.assertIn("exiting program after receiving SIGTERM.", errors)
+        self.assertEqual(self.saved_iteration(experiment), 1)
+
+    def test_at_the_end_of_the_run_too_also_when_it_would_not_save_there(self):
+        experiment, process = self.evaluating({**self.FINAL, "disable_last_saving": True}, 3)
+        process.send_signal(signal.SIGXCPU)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, errors[-2000:])
+        self.assertRegex(errors, "the evaluation at iteration 3 on validation set is abandoned")
+        self.assertIn("exiting program after receiving SIGXCPU.", errors)
+        self.assertEqual(self.saved_iteration(experiment), 3)
+
+    def test_a_request_to_save_is_answered_and_the_evaluation_goes_on(self):
+        experiment, process = self.evaluating(self.BETWEEN, 1, launcher=self.LAUNCHER)
+        process.send_signal(signal.SIGUSR1)
+        self.wait_for(process, lambda: self.saved_iteration(experiment), "a checkpoint")
+        self.assertEqual(len(experiment.metrics()), 1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, errors[-2000:])
+        self.assertEqual(self.saved_iteration(experiment), 1)
+        self.assertIn("the evaluation at iteration 1 is abandoned", errors)
+        self.assertEqual(errors.count("successfully saved"), 1)
+
+    def test_later_evaluations_are_as_if_it_had_not_been_abandoned(self):
+        whole = Experiment(self.folder / "whole", **{**self.BETWEEN, "train_iters": 2, "eval_iters": 500})
+        self.assert_success(whole.train())
+        cut = Experiment(self.folder / "cut", **{**self.BETWEEN, "train_iters": 2, "eval_iters": 500,
+                                                 "auto_continue_train": True})
+        process = self.start(cut)
+        self.wait_for_iterations(process, cut, 1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(self.saved_iteration(cut), 1)
+        self.assert_success(cut.train())
+        self.assertEqual(cut.trajectory(), whole.trajectory())
+        last = [json.loads(run.metrics_file.read_text().splitlines()[-2]) for run in (whole, cut)]
+        self.assertEqual([line["evaluation"] for line in last], ["valid", "valid"])
+        self.assertEqual(last[0]["lm_loss"], last[1]["lm_loss"])
 
 
 class UnderTheLauncher(SignalsTest):

@@ -134,11 +134,26 @@ class ErrorLog(SystemTest):
     def test_also_when_the_run_ends_before_it_begins(self):
         experiment = Experiment(self.folder)
         self.assert_refused(experiment.train(*NO_DATA), "/nowhere")
-        self.assertFalse(experiment.root.exists(), "bad input leaves no trace")
-        self.assert_success(experiment.train("train_iters=1"))
-        self.assertEqual(self.error_log(experiment), "")
-        self.assert_refused(experiment.train(*NO_DATA), "/nowhere")
+        self.assert_leaves_only_logs(experiment)
         self.assertIn("/nowhere", self.error_log(experiment))
+        self.assert_success(experiment.train("train_iters=1"))
+        self.assert_refused(experiment.train(*NO_DATA), "/nowhere")
+        self.assertEqual(self.error_log(experiment).count("/nowhere"), 2)
+
+    def test_also_when_the_configuration_itself_is_wrong(self):
+        for number, (override, word) in enumerate({"lr=fast": "must be a number", "trian_iters=5": "unknown key",
+                                                   "sink_level=LOUD": "must be one of",
+                                                   "tensor_model_parallel_size=3": "multiple of the other",
+                                                   "num_experts=4": "not supported"}.items()):
+            with self.subTest(override):
+                experiment = Experiment(self.folder / str(number))
+                self.assert_refused(experiment.train(override), word)
+                self.assert_leaves_only_logs(experiment)
+                self.assertIn(word, self.error_log(experiment))
+
+    def test_a_folder_that_cannot_be_written_does_not_hide_the_message(self):
+        (self.folder / "output").write_text("a file where the workspace should be")
+        self.assert_refused(Experiment(self.folder).train("lr=fast"), "must be a number, not the text 'fast'")
 
     def test_of_every_rank_that_the_launcher_has_started(self):
         experiment = Experiment(self.folder, dataloader_type="single", init_method_std=1e38)

@@ -76,10 +76,10 @@ class TwoTrainings(ProgramTest):
             first.kill()
             first.wait()
 
-    def test_a_run_that_is_refused_leaves_no_folder(self):
+    def test_a_run_that_is_refused_leaves_no_lock(self):
         self.assert_refused(self.experiment.train("data_path=/nowhere/data", "mock_data=false",
                                                   "tokenizer_type=NullTokenizer"), "/nowhere/data")
-        self.assertFalse(self.experiment.workspace.exists())
+        self.assert_leaves_only_logs(self.experiment)
 
 
 class TwoWriters(ProgramTest):

@@ -88,7 +88,7 @@ TEST(OptimizerParamScheduler, AnotherScheduleInTheCheckpointIsRefusedUnlessOneSi
   OptimizerParamScheduler neither(changed);
   EXPECT_THAT([&] { neither.load(saved.state()); },
               ThrowsMessage<UserError>(
-                  AllOf(HasSubstr("max_lr was 0.001, is 0.002"), HasSubstr("override_opt_param_scheduler"))));
+                  AllOf(HasSubstr("lr was 0.001, is 0.002"), HasSubstr("override_opt_param_scheduler"))));
   changed.override_checkpoint = true;
   OptimizerParamScheduler ours(changed);
   ours.load(saved.state());

@@ -127,6 +127,20 @@ TEST(Factory, TheEndOfDocumentComesFromTheConfiguration) {
   EXPECT_FALSE(tokenizer->pad());
 }
 
+TEST(Factory, TheFilesOfATokenizerAreThoseThatItReads) {
+  EXPECT_TRUE(tokenizer_files(options("ByteLevelTokenizer")).empty());
+  TokenizerOptions gpt2 = options("GPT2BPETokenizer");
+  gpt2.vocab_file = "vocab.json";
+  gpt2.merge_file = "merges.txt";
+  EXPECT_THAT(tokenizer_files(gpt2), ::testing::ElementsAre("vocab.json", "merges.txt"));
+  const primus::testing::TemporaryDirectory directory;
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "README.md"})
+    write_file_atomically(directory / name, "{}");
+  const auto both = ::testing::ElementsAre(directory / "tokenizer.json", directory / "tokenizer_config.json");
+  EXPECT_THAT(tokenizer_files(options("HuggingFaceTokenizer", directory.path())), both);
+  EXPECT_THAT(tokenizer_files(options("HuggingFaceTokenizer", directory / "tokenizer.json")), both);
+}
+
 TEST(Factory, IdsOutsideOfTheVocabularyAreNamed) {
   const auto tokenizer = make_tokenizer(options("HuggingFaceTokenizer", testing::fixture("gpt2.json")));
   EXPECT_THAT([&] { tokenizer->decode(Ids{420}); }, ThrowsMessage<UserError>(HasSubstr("token id 420")));

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/index.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "tests/message_of.h"
@@ -13,11 +16,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// A folder that looks as if it held a checkpoint of `iteration`.
+/// A folder that looks as if it held a checkpoint of `iteration`: one of no tensors.
 void pretend_checkpoint(const std::filesystem::path& folder, int iteration) {
   const auto directory = folder / fmt::format("iter_{:07d}", iteration);
   make_directories(directory);
-  write_file_atomically(directory / "index.json", "{}");
+  write_file_atomically(directory / "index.json", to_json(checkpoint::Index{}).dump());
   write_file_atomically(directory / "common.json", "{}");
   write_file_atomically(folder / "latest_checkpointed_iteration.txt", std::to_string(iteration));
 }
@@ -56,7 +59,8 @@ TEST_F(Resume, ARestartedRunContinuesFromWhatItHasSavedButNotFromAnOlderRun) {
   EXPECT_EQ(plan->directory, own_ / "iter_0000020");
   EXPECT_FALSE(plan->weights_only);
   EXPECT_THAT(plan->messages, ::testing::Contains(HasSubstr("[restarted]")));
-  EXPECT_FALSE(plan_load({.restarted_run_began = now + hours(1)}, own_));
+  EXPECT_THAT(testing::message_of([&] { plan_load({.restarted_run_began = now + hours(1)}, own_); }),
+              HasSubstr("checkpoints of an earlier run (iter_0000020)"));
   EXPECT_FALSE(plan_load({.restarted_run_began = now - hours(1)}, other_));
 }
 
@@ -76,7 +80,7 @@ TEST_F(Resume, FinetuneTakesWeightsAlone) {
   EXPECT_FALSE(plan->optimizer);
 }
 
-TEST_F(Resume, ARunThatSavesDoesNotStartAnewOverCheckpoints) {
+TEST_F(Resume, NoRunStartsAnewOverCheckpoints) {
   pretend_checkpoint(own_, 20);
   pretend_checkpoint(other_, 100);
   const ResumeSettings saving{.save = true, .save_interval = 10};
@@ -92,7 +96,24 @@ TEST_F(Resume, ARunThatSavesDoesNotStartAnewOverCheckpoints) {
   ResumeSettings continues = saving;
   continues.auto_continue_train = true;
   EXPECT_EQ(refusal(continues), "accepted");
-  EXPECT_EQ(refusal({.save = true}), "accepted");  // without save_interval nothing is saved
+  EXPECT_THAT(refusal({}), HasSubstr("iter_0000020"));  // its metrics would be overwritten, saving or not
+  EXPECT_THAT(refusal({.skip_train = true}), HasSubstr("iter_0000020"));
+}
+
+TEST_F(Resume, ADamagedCheckpointKeepsARunFromStartingAnewToo) {
+  pretend_checkpoint(own_, 20);
+  std::filesystem::remove(own_ / "iter_0000020" / "index.json");
+  EXPECT_THAT(testing::message_of([&] { plan_load({}, own_); }), HasSubstr("iter_0000020"));
+}
+
+TEST_F(Resume, GoingBackWithoutSavingIsRefusedUnlessNothingIsTrained) {
+  pretend_checkpoint(own_, 30);
+  pretend_checkpoint(own_, 20);  // the tracker's
+  EXPECT_THAT(testing::message_of([&] { plan_load({.auto_continue_train = true}, own_); }),
+              HasSubstr("holds newer checkpoints (iter_0000030)"));
+  const auto evaluation = plan_load({.skip_train = true, .auto_continue_train = true}, own_);
+  ASSERT_TRUE(evaluation);
+  EXPECT_EQ(evaluation->iteration, 20);
 }
 
 TEST_F(Resume, GoingBackTellsWhichCheckpointsAreOverwritten) {

@@ -56,6 +56,22 @@ TEST(Stopping, ARunThatSavesNothingSaysSoWhenASignalAsksItTo) {
   EXPECT_FALSE(decision.reason.empty());
 }
 
+TEST(Stopping, AnEvaluationIsLeftForSignalsAndTheTimeLimitAlone) {
+  const StopSettings settings{
+      .train_iters = 10, .save_interval = 5, .exit_interval = 5, .exit_duration_in_mins = 2.0};
+  const StopDecision nothing = decide_during_evaluation(settings, {.iteration = 5});
+  EXPECT_FALSE(nothing.save);
+  EXPECT_FALSE(nothing.exit);
+  const StopDecision ends = decide_during_evaluation(settings, {.iteration = 5, .signal = SIGTERM});
+  EXPECT_TRUE(ends.save);
+  EXPECT_TRUE(ends.exit);
+  EXPECT_TRUE(decide_during_evaluation(settings, {.iteration = 5, .minutes = 3}).exit);
+  const StopDecision saves = decide_during_evaluation(settings, {.iteration = 5, .save_requests = 1});
+  EXPECT_TRUE(saves.save);
+  EXPECT_FALSE(saves.exit);
+  EXPECT_EQ(saves.save_requests, 1);
+}
+
 TEST(Stopping, TheTimeLimitAndTheExitIntervalSaveAndExit) {
   const StopSettings settings{
       .train_iters = 10, .save_interval = 100, .exit_interval = 4, .exit_duration_in_mins = 2.0};

@@ -30,7 +30,7 @@ inline constexpr Argument training_arguments[] = {
     {"exit_interval", integer, "null", implemented,
      "Save and exit when the iteration is a multiple of this.", {.null = true, .check = Check::positive}},
     {"exit_signal", text, "SIGTERM", implemented,
-     "Signal that makes the run save and exit, beside SIGTERM, SIGINT and SIGHUP, which always do.",
+     "Signal that makes the run save and exit, beside SIGTERM, SIGINT, SIGHUP and SIGXCPU, which always do.",
      {.choices = "SIGTERM|SIGINT|SIGHUP|SIGQUIT|SIGUSR1|SIGUSR2|SIGALRM|SIGXCPU|SIGPWR"}},
     {"exit_signal_handler", boolean, "false", no_effect("exit_signal always saves and ends the run"),
      "Save and exit when the exit signal arrives."},
