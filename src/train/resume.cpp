@@ -190,9 +190,15 @@ Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
   const checkpoint::Checkpoint checkpoint(plan.directory);
   const model::TransformerConfig theirs = checkpoint.architecture();
   const auto differences = model::differences(theirs, trained.model.config());
-  if (!differences.empty())
-    throw_user_error("{}: a checkpoint of another model: {}", plan.directory.string(),
-                     fmt::join(differences, "; "));
+  if (!differences.empty()) {
+    const bool has_more_rows = theirs.vocab_size > trained.model.config().vocab_size;
+    throw_user_error(
+        "{}: a checkpoint of another model: {}{}", plan.directory.string(), fmt::join(differences, "; "),
+        has_more_rows ? fmt::format(". A model may have more rows than its tokenizer has entries: set "
+                                    "padded_vocab_size: {}",
+                                    theirs.vocab_size)
+                      : "");
+  }
   if (plan.optimizer) check_optimizer(checkpoint, trained);
   Loaded loaded;
   note_padding(theirs, trained.model.config(), loaded.messages);
