@@ -44,14 +44,13 @@ struct HuggingFaceConfig {
   model::TransformerConfig model;
   /// Those of `special_token_keys` that it has, with their values: an id, null, or for eos_token_id a list.
   nlohmann::json special_tokens;
-  /// Keys that Transformers does not know for this class either: they have no effect, and may be slips.
-  std::vector<std::string> unknown_keys;
 };
 
 /// Reads `directory`/config.json. Throws UserError that names the file and the key when the model is none of
-/// those above, or has a setting that our models do not compute.
+/// those above, or has a key that our models do not compute or that nobody knows. Those of `ignore_keys` are
+/// passed over as if they were not there; UserError for one that is not.
 HuggingFaceConfig read_huggingface_config(const std::filesystem::path& directory,
-                                          std::int64_t make_vocab_size_divisible_by = 128);
+                                          const std::vector<std::string>& ignore_keys = {});
 /// The config.json of a model. `special_tokens` as above; ids that it lacks are written as null. Throws
 /// UserError that says why when no class above computes the model, or Transformers would not load it.
 std::string huggingface_config(const model::TransformerConfig& config,
@@ -82,7 +81,7 @@ void export_huggingface(const HuggingFaceExport& source, const std::filesystem::
 /// The logical tensors of a model that this process holds whole.
 TensorSource tensors_of(const model::GPTModel& model);
 /// Fills the parameters that `model` holds, whatever its part of the whole, from logical tensors. Throws
-/// UserError that names the parameter when shapes differ.
-void load_weights(const TensorSource& tensors, model::GPTModel& model);
+/// UserError that names the parameter and `origin`, where the tensors come from, when shapes differ.
+void load_weights(const TensorSource& tensors, model::GPTModel& model, const std::filesystem::path& origin);
 
 }  // namespace primus::checkpoint

@@ -1,4 +1,4 @@
-// config.json of Hugging Face → TransformerConfig. Every key is read, known to change nothing, or reported.
+// config.json of Hugging Face → TransformerConfig. Every key is read, known to change nothing, or refused.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -6,8 +6,8 @@
 
 #include "checkpoint/huggingface.h"
 #include "checkpoint/huggingface_families.h"
-#include "checkpoint/json_object.h"
 #include "config/derive.h"
+#include "core/json_object.h"
 
 namespace primus::checkpoint {
 
@@ -27,7 +27,8 @@ constexpr const char* keys_without_effect[] = {
     "chunk_size_feed_forward", "gradient_checkpointing", "torchscript", "use_bfloat16", "tf_legacy_loss",
     "attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "experts_implementation",
     "output_attentions", "output_hidden_states", "output_scores", "return_dict", "use_return_dict",
-    "return_dict_in_generate",
+    "return_dict_in_generate", "_flash_attn_2_enabled", "use_flash_attention", "transformers.js_config",
+    "is_llama_config", "model_max_length", "base_model_tp_plan", "base_model_pp_plan",
     // Other heads
     "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "task_specific_params",
     "tie_encoder_decoder", "cross_attention_hidden_size",
@@ -39,6 +40,37 @@ constexpr const char* keys_without_effect[] = {
     "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
     "encoder_no_repeat_ngram_size", "bad_words_ids", "forced_bos_token_id", "forced_eos_token_id",
     "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"};
+
+/// The value at which a setting of other models, or of other programs, changes nothing for this family.
+std::optional<Json> neutral_value(const std::string& key, const HuggingFaceFamily& family) {
+  const std::pair<const char*, Json> values[] = {{"attention_bias", family.qkv_bias},
+                                                 {"mlp_bias", false},
+                                                 {"use_qk_norm", family.qk_layernorm},
+                                                 {"qk_layernorm", family.qk_layernorm},
+                                                 {"use_sliding_window", false},
+                                                 {"use_mrope", false},
+                                                 {"rope_interleaved", false},
+                                                 {"use_parallel_residual", false},
+                                                 {"logit_scale", 1},
+                                                 {"logits_scaling", 1},
+                                                 {"embedding_multiplier", 1},
+                                                 {"residual_multiplier", 1}};
+  for (const auto& [name, value] : values) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+void refuse_unknown_keys(const JsonObject& file, const HuggingFaceFamily& family) {
+  for (const char* key : keys_without_effect) file.ignore(key);
+  std::vector<std::string> unknown = file.unread();
+  std::erase_if(unknown, [&](const std::string& key) { return file.at(key) == neutral_value(key, family); });
+  if (unknown.empty()) return;
+  file.refuse(fmt::format(
+      "these keys are not known for model_type '{}', and may change what the model computes: {}. If "
+      "they do not, pass over them with --ignore_keys {}",
+      family.model_type, fmt::join(unknown, ", "), fmt::join(unknown, ",")));
+}
 
 const HuggingFaceFamily& read_family(const JsonObject& file) {
   const auto type = file.get<std::string>("model_type");
@@ -52,7 +84,7 @@ const HuggingFaceFamily& read_family(const JsonObject& file) {
   }
   const HuggingFaceFamily& family = **found;
   if (file.has("architectures")) {
-    const Json& architectures = file.json("architectures");
+    const Json& architectures = file.at("architectures");
     if (architectures != Json::array({family.architecture})) {
       file.refuse(fmt::format("'architectures' is {}: of '{}' only [\"{}\"] can be read",
                               architectures.dump(), type, family.architecture));
@@ -65,7 +97,7 @@ const HuggingFaceFamily& read_family(const JsonObject& file) {
 void refuse_what_is_not_computed(const JsonObject& file, const HuggingFaceFamily& family) {
   if (file.has("quantization_config") || file.has("compression_config")) {
     const char* key = file.has("quantization_config") ? "quantization_config" : "compression_config";
-    const Json& quantization = file.json(key);
+    const Json& quantization = file.at(key);
     const std::string method =
         quantization.is_object() ? quantization.value("quant_method", Json("unnamed")).dump() : "unnamed";
     file.refuse(fmt::format(
@@ -80,11 +112,11 @@ void refuse_what_is_not_computed(const JsonObject& file, const HuggingFaceFamily
     if (file.get(key, false)) file.refuse(fmt::format("'{}' is true: only decoders are computed", key));
   }
   for (const char* key : {"per_layer_config", "pruned_heads"}) {
-    if (file.has(key) && !file.json(key).empty())
+    if (file.has(key) && !file.at(key).empty())
       file.refuse(fmt::format("'{}' is set: all layers must have the same shape", key));
   }
   if (file.has("layer_types")) {
-    for (const Json& type : file.json("layer_types")) {
+    for (const Json& type : file.at("layer_types")) {
       if (type != "full_attention")
         file.refuse(fmt::format("'layer_types' has {}: only full_attention can be imported", type.dump()));
     }
@@ -93,7 +125,7 @@ void refuse_what_is_not_computed(const JsonObject& file, const HuggingFaceFamily
     file.ignore("sliding_window");
   } else if (file.has("sliding_window")) {
     file.refuse(fmt::format("'sliding_window' is {}: only attention to everything (null) can be imported",
-                            file.json("sliding_window").dump()));
+                            file.at("sliding_window").dump()));
   } else if (family.window_by_default && !file.contains("sliding_window")) {
     file.refuse(
         "'sliding_window' is missing, which means 4096: only attention to everything (null) can be "
@@ -121,8 +153,8 @@ void read_sizes(const JsonObject& file, const HuggingFaceFamily& family, Transfo
   config.hidden_size = read_size(file, "hidden_size");
   config.ffn_hidden_size = read_size(file, "intermediate_size");
   config.num_attention_heads = read_size(file, "num_attention_heads");
-  const bool one_key_per_query =
-      family.key_value_heads_follow ? !file.has("num_key_value_heads") : file.is_null("num_key_value_heads");
+  const bool one_key_per_query = !file.has("num_key_value_heads") &&
+                                 (family.key_value_heads_follow || file.contains("num_key_value_heads"));
   config.num_query_groups =
       one_key_per_query ? config.num_attention_heads : read_size(file, "num_key_value_heads");
   if (family.head_dim_follows && !file.has("head_dim")) {
@@ -169,7 +201,8 @@ std::string read_rope_type(const JsonObject& settings) {
 
 void refuse_partial_rotation(const JsonObject& object) {
   if (const auto part = object.get("partial_rotary_factor", 1.0); part != 1.0)
-    object.refuse(fmt::format("'partial_rotary_factor' is {}: these models turn whole heads", part));
+    object.refuse(
+        fmt::format("'partial_rotary_factor' is {}: these models rotate every dimension of each head", part));
 }
 
 /// One object of rotary settings. `config` holds what config.json says outside of it.
@@ -204,13 +237,14 @@ RopeConfig read_rope_settings(const JsonObject& settings, RopeConfig config,
 }
 
 /// The settings of the one layer type there is, where they are nested by layer type.
-JsonObject for_full_attention(const JsonObject& settings) {
-  if (!settings.holds_objects()) return settings;
+JsonObject for_full_attention(const Json& json, const std::string& path) {
+  const JsonObject settings(json, path);
+  if (std::ranges::none_of(json, &Json::is_object)) return settings;
   if (!settings.has("full_attention")) {
     settings.refuse("it is nested by layer type, and has no 'full_attention', which all layers are");
   }
   for (const std::string& key : settings.unread()) {
-    if (!settings.json(key).is_object())
+    if (!settings.at(key).is_object())
       settings.refuse(fmt::format("'{}' stands beside settings that are nested by layer type", key));
   }
   return settings.object("full_attention");
@@ -226,8 +260,8 @@ RopeConfig read_rope(const JsonObject& file, std::int64_t head_size) {
   RopeConfig rope = outside;
   bool found = false;
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    if (!file.has(key) || file.json(key) == Json::object()) continue;
-    const RopeConfig read = read_rope_settings(for_full_attention(file.object(key)), outside, theta);
+    if (!file.has(key) || file.at(key) == Json::object()) continue;
+    const RopeConfig read = read_rope_settings(for_full_attention(file.at(key), key), outside, theta);
     if (found && rope != read) file.refuse("'rope_parameters' and 'rope_scaling' contradict each other");
     rope = read;
     found = true;
@@ -253,7 +287,7 @@ Json read_special_tokens(const JsonObject& file) {
   Json ids = Json::object();
   for (const char* key : special_token_keys) {
     if (!file.contains(key)) continue;
-    ids[key] = file.has(key) ? file.json(key) : Json();
+    ids[key] = file.has(key) ? file.at(key) : Json();
     const bool several = ids[key].is_array() && std::string_view(key) == "eos_token_id";
     for (const Json& id : several ? ids[key] : Json::array({ids[key]})) {
       if (!id.is_null() && !id.is_number_integer())
@@ -263,11 +297,8 @@ Json read_special_tokens(const JsonObject& file) {
   return ids;
 }
 
-}  // namespace
-
-HuggingFaceConfig read_huggingface_config(const std::filesystem::path& directory,
-                                          std::int64_t make_vocab_size_divisible_by) {
-  const JsonObject file(directory / "config.json");
+HuggingFaceConfig read_config(const JsonObject& file) {
+  constexpr std::int64_t divisible_by = 128;  // the default of make_vocab_size_divisible_by
   const HuggingFaceFamily& family = read_family(file);
   refuse_what_is_not_computed(file, family);
   HuggingFaceConfig result;
@@ -278,8 +309,7 @@ HuggingFaceConfig read_huggingface_config(const std::filesystem::path& directory
   config.qk_layernorm = family.qk_layernorm;
   read_sizes(file, family, config);
   read_biases(file, family, config);
-  config.padded_vocab_size =
-      config::padded_vocabulary_size(config.vocab_size, make_vocab_size_divisible_by, 1);
+  config.padded_vocab_size = config::padded_vocabulary_size(config.vocab_size, divisible_by, 1);
   config.layernorm_epsilon = file.has("rms_norm_eps") ? read_positive(file, "rms_norm_eps") : 1e-6;
   config.untie_embeddings_and_output_weights = !file.get("tie_word_embeddings", false);
   config.init_method_std = file.get("initializer_range", 0.02);
@@ -288,9 +318,22 @@ HuggingFaceConfig read_huggingface_config(const std::filesystem::path& directory
   config.rope = read_rope(file, config.kv_channels);
   model::check(config);
   result.special_tokens = read_special_tokens(file);
-  for (const char* key : keys_without_effect) file.ignore(key);
-  result.unknown_keys = file.unread();
+  refuse_unknown_keys(file, family);
   return result;
+}
+
+}  // namespace
+
+HuggingFaceConfig read_huggingface_config(const std::filesystem::path& directory,
+                                          const std::vector<std::string>& ignore_keys) {
+  const std::filesystem::path path = directory / "config.json";
+  Json document = read_json(path);
+  return in_file(path, [&] {
+    for (const std::string& key : ignore_keys) {
+      if (document.erase(key) == 0) throw_user_error("--ignore_keys names '{}', which is not in it", key);
+    }
+    return read_config(JsonObject(document));
+  });
 }
 
 }  // namespace primus::checkpoint

@@ -87,7 +87,7 @@ void export_huggingface(const HuggingFaceExport& source, const fs::path& directo
     write_tensors(source, temporary);
     write_file_atomically(temporary / "config.json", config);
     for (const auto& [name, content] : source.extra_files) write_file_atomically(temporary / name, content);
-    fs::rename(temporary, target);
+    rename_file(temporary, target);
   } catch (...) {
     fs::remove_all(temporary, ignored);
     throw;

@@ -2,7 +2,7 @@
 
 #include <ATen/Functions.h>
 
-#include "checkpoint/json_object.h"
+#include "core/json_object.h"
 
 namespace primus::checkpoint {
 
@@ -29,8 +29,8 @@ HuggingFaceFiles::HuggingFaceFiles(const fs::path& directory) : directory_(direc
 }
 
 void HuggingFaceFiles::open_indexed_files(const fs::path& index) {
-  const JsonObject json(index);
-  const JsonObject weight_map = json.object("weight_map");
+  const nlohmann::json document = read_json(index);
+  const JsonObject weight_map = JsonObject(document).object("weight_map");
   for (const std::string& name : weight_map.unread()) {
     const auto file = weight_map.get<std::string>(name);
     if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos)

@@ -50,13 +50,14 @@ void check_needed(const HuggingFaceFiles& files, const std::vector<TensorRule>& 
       continue;
     }
     const TensorInfo& info = *found->second->find(rule.name);
+    const std::string file = found->second->path().filename().string();
     if (!is_readable(info.dtype)) {
-      problems.add(
-          fmt::format("tensor {} is {}, and only F32, BF16, F16 and F64 are read (quantized weights must be "
-                      "saved as one of them first)",
-                      rule.name, safetensors_dtype(info.dtype)));
+      problems.add(fmt::format(
+          "{}: tensor {} is {}, and only F32, BF16, F16 and F64 are read (quantized weights must be "
+          "saved as one of them first)",
+          file, rule.name, safetensors_dtype(info.dtype)));
     } else if (info.shape != rule.shape) {
-      problems.add(fmt::format("tensor {} has shape [{}], config.json needs [{}]", rule.name,
+      problems.add(fmt::format("{}: tensor {} has shape [{}], config.json needs [{}]", file, rule.name,
                                fmt::join(info.shape, ", "), fmt::join(rule.shape, ", ")));
     }
   }
@@ -90,11 +91,12 @@ void check_left_over(const HuggingFaceFiles& files, const std::vector<TensorRule
   }
 }
 
-void copy_pieces(parallel::Parameter& parameter, const at::Tensor& whole) {
+void copy_pieces(parallel::Parameter& parameter, const at::Tensor& whole, const fs::path& origin) {
   const std::vector<std::int64_t>& shape = parameter.spec().global_shape;
   if (whole.sizes() != at::IntArrayRef(shape)) {
-    throw_user_error("the tensor for {} has shape [{}], the model's configuration needs [{}]",
-                     parameter.name(), fmt::join(whole.sizes(), ", "), fmt::join(shape, ", "));
+    throw_user_error("{}: the tensor for {} has shape [{}], the model's configuration needs [{}]",
+                     origin.string(), parameter.name(), fmt::join(whole.sizes(), ", "),
+                     fmt::join(shape, ", "));
   }
   for (const parallel::ShardPiece& piece : parameter.pieces()) {
     at::Tensor source = whole, target = parameter.weight.value;
@@ -119,8 +121,9 @@ TensorSource import_huggingface(const fs::path& directory, const model::Transfor
   check_needed(*files, needed);
   check_left_over(*files, needed, config);
   const TensorSource theirs = [files](const std::string& name) {
-    const at::Tensor tensor = files->tensors().at(name)->tensor(name);
-    require_finite(tensor, name);
+    const SafetensorsFile& file = *files->tensors().at(name);
+    const at::Tensor tensor = file.tensor(name);
+    blame({file.path().string()}, [&] { require_finite(tensor, name); });
     return tensor;
   };
   std::map<std::string, TensorRule> rules;
@@ -128,9 +131,10 @@ TensorSource import_huggingface(const fs::path& directory, const model::Transfor
   return [theirs, rules](const std::string& name) { return rules.at(name).make(theirs); };
 }
 
-void load_weights(const TensorSource& tensors, model::GPTModel& model) {
+void load_weights(const TensorSource& tensors, model::GPTModel& model, const fs::path& origin) {
   const at::NoGradGuard no_grad;
-  for (const auto& parameter : model.parameters().all()) copy_pieces(*parameter, tensors(parameter->name()));
+  for (const auto& parameter : model.parameters().all())
+    copy_pieces(*parameter, tensors(parameter->name()), origin);
 }
 
 TensorSource tensors_of(const model::GPTModel& model) {

@@ -8,7 +8,7 @@
 
 #include "checkpoint/reader.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/file_kind.h"
 
 namespace primus::checkpoint {
 
@@ -96,7 +96,7 @@ std::optional<Location> newest_checkpoint(const fs::path& folder) {
 }
 
 Location tracked_checkpoint(const fs::path& folder) {
-  const std::string content = trimmed(read_file(tracker_file(folder)));
+  const std::string content = trimmed(read_text_file(tracker_file(folder)));
   if (const std::optional<std::int64_t> number = parse_number(content))
     return {iteration_directory(folder, *number), *number, false};
   if (content == release_name) return {release_directory(folder), 0, true};

@@ -9,7 +9,7 @@
 #include "checkpoint/layout.h"
 #include "checkpoint/overlap.h"
 #include "core/error.h"
-#include "core/file.h"
+#include "core/file_kind.h"
 #include "core/hash.h"
 #include "core/json.h"
 
@@ -56,7 +56,7 @@ Checkpoint::Checkpoint(fs::path directory) : directory_(std::move(directory)) {
     throw_user_error("{}: not a checkpoint of this program (there is no {} in it)", directory_.string(),
                      index_file);
   }
-  index_ = parse_index(read_file(directory_ / index_file), directory_ / index_file);
+  index_ = parse_index(read_text_file(directory_ / index_file), directory_ / index_file);
   common_ = read_json(directory_ / common_file);
   if (!common_.is_object())
     throw_user_error("{}: damaged: not a JSON object", (directory_ / common_file).string());

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_kind.h"
 
 namespace primus::checkpoint {
 
@@ -58,17 +59,25 @@ std::size_t layout_rank(at::ScalarType dtype) {
   throw_user_error("{}: not a readable safetensors file: {}", path.string(), what);
 }
 
+/// What is not even a header may be another kind of file.
+[[noreturn]] void without_header(const fs::path& path, std::span<const std::byte> bytes,
+                                 const std::string& what) {
+  refuse_foreign_file({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+  damaged(path, what);
+}
+
 /// `header_size` receives the header's length in bytes.
 json parse_header(const fs::path& path, std::span<const std::byte> bytes, std::uint64_t& header_size) {
   if (bytes.size() < length_size)
-    damaged(path, fmt::format("it has {} bytes, less than a header", bytes.size()));
+    without_header(path, bytes, fmt::format("it has {} bytes, less than a header", bytes.size()));
   std::memcpy(&header_size, bytes.data(), length_size);
   if (header_size > max_header_size || header_size > bytes.size() - length_size) {
-    damaged(path, fmt::format("its header claims {} bytes, the file has {}", header_size, bytes.size()));
+    without_header(path, bytes,
+                   fmt::format("its header claims {} bytes, the file has {}", header_size, bytes.size()));
   }
   const char* text = reinterpret_cast<const char*>(bytes.data()) + length_size;
   json header = json::parse(text, text + header_size, nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object()) damaged(path, "its header is not a JSON object");
+  if (!header.is_object()) without_header(path, bytes, "its header is not a JSON object");
   return header;
 }
 

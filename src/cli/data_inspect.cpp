@@ -43,7 +43,10 @@ Positions parse_positions(const std::string& text) {
   };
   const std::size_t colon = text.find(':');
   const std::int64_t begin = number(std::string_view(text).substr(0, colon));
-  return {begin, colon == std::string::npos ? begin + 1 : number(std::string_view(text).substr(colon + 1))};
+  const std::int64_t end =
+      colon == std::string::npos ? begin + 1 : number(std::string_view(text).substr(colon + 1));
+  if (end <= begin) throw_user_error("--samples {} names no sample: END must be above FIRST", text);
+  return {begin, end};
 }
 
 struct InspectOptions {

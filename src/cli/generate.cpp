@@ -16,7 +16,7 @@ namespace {
 
 struct GenerateOptions {
   std::string load;
-  std::optional<std::int64_t> iteration;
+  OpenOptions open;
   std::string prompt;
   bool greedy = false;
   model::GenerationOptions generation;
@@ -79,18 +79,16 @@ std::unique_ptr<tokenizer::Tokenizer> open_tokenizer(const GenerateOptions& opti
 void generate(GenerateOptions options) {
   if (options.greedy) options.generation.sampling.temperature = 0.0;
   model::check(options.generation.sampling);
-  const ModelDirectory source = open_model(options.load, options.iteration);
+  const ModelDirectory source = open_model(options.load, options.open);
   const auto tokenizer = open_tokenizer(options, source);
-  if (tokenizer->vocab_size() > source.config.padded_vocab_size) {
-    throw_user_error("the tokenizer ({}) has {} entries, the model {}: it is not the model's",
-                     tokenizer->description(), tokenizer->vocab_size(), source.config.vocab_size);
-  }
+  require_tokenizer_of(source, *tokenizer);
   const std::vector<tokenizer::TokenId> encoded = tokenizer->encode(options.prompt);
   const std::vector<std::int64_t> prompt(encoded.begin(), encoded.end());
   model::check_prompt(source.config, prompt);
   const auto model = load_model(source);
   print_warnings(source.warnings);
   if (const auto eos = tokenizer->eos()) options.generation.end_token = *eos;
+  options.generation.vocab_size = tokenizer->vocab_size();
   TextStream stream(*tokenizer);
   for (const std::int64_t token : prompt) stream.add(token);
   model::generate(*model, prompt, options.generation, [&](std::int64_t token) { stream.add(token); });
@@ -106,7 +104,8 @@ void add_generate(CLI::App& program) {
   app->add_option("--load", options->load,
                   "A folder of checkpoints, one checkpoint, or a Hugging Face directory")
       ->required();
-  app->add_option("--iteration", options->iteration, "Which checkpoint; default: the latest");
+  app->add_option("--iteration", options->open.iteration, "Which checkpoint; default: the latest");
+  add_ignore_keys(*app, options->open);
   app->add_option("--prompt", options->prompt, "The text to continue")->required();
   app->add_option("--max_new_tokens,--max-new-tokens", options->generation.max_new_tokens, "How far to go on")
       ->check(CLI::PositiveNumber)

@@ -10,6 +10,7 @@
 #include "checkpoint/writer.h"
 #include "cli/commands.h"
 #include "cli/model_directory.h"
+#include "cli/program.h"
 #include "cli/tokenizer_export.h"
 #include "core/error.h"
 #include "core/lock.h"
@@ -26,7 +27,7 @@ namespace fs = std::filesystem;
 struct ConvertOptions {
   std::string source;
   std::string destination;
-  std::optional<std::int64_t> iteration;
+  OpenOptions open;
   std::string dtype;
   std::string tokenizer;
   bool without_tokenizer = false;
@@ -39,7 +40,7 @@ at::ScalarType parse_dtype(const std::string& name, at::ScalarType otherwise) {
 
 /// How to train what was imported: `load` alone does not say what the model is.
 void print_training_arguments(const ModelDirectory& source, const std::string& folder) {
-  fmt::print("\n# To train it, with a tokenizer of {} entries:\nload: {}\n", source.config.vocab_size,
+  fmt::print("\n# To train it, with a tokenizer of at most {} entries:\nload: {}\n", source.config.vocab_size,
              fs::absolute(folder).lexically_normal().string());
   try {
     for (const auto& [name, value] : model::arguments_from(source.config))
@@ -53,7 +54,7 @@ void import_model(const ConvertOptions& options) {
   if (!fs::exists(fs::path(options.source) / "config.json")) {
     throw_user_error("{}: there is no config.json in it", options.source);
   }
-  ModelDirectory source = open_model(options.source);
+  ModelDirectory source = open_model(options.source, options.open);
   source.config.params_dtype = parse_dtype(options.dtype, source.config.params_dtype);
   const Lock lock(fs::path(options.destination) / Lock::file_name);
   if (checkpoint::find_checkpoint(options.destination)) {
@@ -62,7 +63,8 @@ void import_model(const ConvertOptions& options) {
   const auto model = load_model(source);
   nlohmann::json common = {{"iteration", 0},
                            {"architecture", nlohmann::json::parse(model::to_json(source.config))},
-                           {"special_tokens", source.special_tokens}};
+                           {"special_tokens", source.special_tokens},
+                           {"imported_from", fs::absolute(options.source).lexically_normal().string()}};
   if (source.tokenizer) common["tokenizer"] = tokenizer::to_json(*source.tokenizer);
   if (!source.generation_config.is_null()) common["generation_config"] = source.generation_config;
   const fs::path directory = checkpoint::release_directory(options.destination);
@@ -80,9 +82,12 @@ std::optional<tokenizer::TokenizerOptions> exported_tokenizer(const ConvertOptio
   return tokenizer::TokenizerOptions{.type = "HuggingFaceTokenizer", .model = options.tokenizer};
 }
 
-TransformersTokenizer read_tokenizer(const tokenizer::TokenizerOptions& options) {
+TransformersTokenizer read_tokenizer(const tokenizer::TokenizerOptions& options,
+                                     const ModelDirectory& source) {
   try {
-    return transformers_tokenizer(options);
+    const auto tokenizer = tokenizer::make_tokenizer(options);
+    require_tokenizer_of(source, *tokenizer);
+    return transformers_tokenizer(options, *tokenizer);
   } catch (const UserError& error) {
     throw_user_error("{}; name the tokenizer with --tokenizer, or export the model --without_tokenizer",
                      error.what());
@@ -100,15 +105,18 @@ std::string generation_config(const nlohmann::json& special_tokens) {
 
 /// A model card that says where the weights come from.
 std::string model_card(const ModelDirectory& source) {
-  const std::string origin = source.iteration > 0
-                                 ? fmt::format("iteration {} of a training run, checkpoint `{}`",
-                                               source.iteration, source.path.string())
-                                 : fmt::format("`{}`", source.path.string());
-  return fmt::format(
+  const std::string path = fs::absolute(source.path).lexically_normal().string();
+  std::string card = fmt::format(
       "---\nlibrary_name: transformers\n---\n\n"
-      "Weights of {}, exported with `primus-cli checkpoint export-hf`: {} layers, hidden size {}, {} "
-      "parameters.\n",
-      origin, source.config.num_layers, source.config.hidden_size, model::parameter_count(source.config));
+      "A model of {} layers, hidden size {} and {} parameters, written by `primus-cli checkpoint export-hf` "
+      "(version {}).\n\n"
+      "- Weights: `{}`\n",
+      source.config.num_layers, source.config.hidden_size, model::parameter_count(source.config),
+      program_version, path);
+  if (source.iteration > 0) card += fmt::format("- Training iteration: {}\n", source.iteration);
+  if (source.consumed_tokens > 0) card += fmt::format("- Tokens trained on: {}\n", source.consumed_tokens);
+  if (!source.origin.empty()) card += fmt::format("- Imported from: `{}`\n", source.origin);
+  return card;
 }
 
 /// Whether Transformers takes the model's type for the tokenizer's, though the tokenizer is another.
@@ -120,11 +128,11 @@ bool makes_qwen2_tokenizer(const checkpoint::HuggingFaceExport& plan) {
 }
 
 void export_model(const ConvertOptions& options) {
-  ModelDirectory source = open_model(options.source, options.iteration);
+  ModelDirectory source = open_model(options.source, options.open);
   checkpoint::HuggingFaceExport plan{.config = source.config, .tensors = source.tensors};
   plan.config.params_dtype = parse_dtype(options.dtype, source.config.params_dtype);
   if (const auto tokenizer = exported_tokenizer(options, source)) {
-    TransformersTokenizer exported = read_tokenizer(*tokenizer);
+    TransformersTokenizer exported = read_tokenizer(*tokenizer, source);
     plan.extra_files = std::move(exported.files);
     plan.special_tokens = std::move(exported.special_tokens);
     if (makes_qwen2_tokenizer(plan)) {
@@ -157,6 +165,7 @@ CLI::App* add_conversion(CLI::App& parent, const char* name, const char* help,
   CLI::App* app = parent.add_subcommand(name, help);
   app->add_option("--dtype", options->dtype, "Store weights as bf16 or fp32; default: as they are")
       ->check(CLI::IsMember({"bf16", "fp32"}));
+  add_ignore_keys(*app, options->open);
   return app;
 }
 
@@ -175,7 +184,7 @@ void add_huggingface_conversions(CLI::App& checkpoint) {
   exported->add_option("directory", to_them->source, "A folder of checkpoints, or one checkpoint in it")
       ->required();
   exported->add_option("--save", to_them->destination, "The directory to make")->required();
-  exported->add_option("--iteration", to_them->iteration, "Which checkpoint; default: the latest");
+  exported->add_option("--iteration", to_them->open.iteration, "Which checkpoint; default: the latest");
   exported->add_option("--tokenizer", to_them->tokenizer,
                        "Tokenizer, as directory or file, that is copied along");
   exported

@@ -1,12 +1,11 @@
 #include "cli/model_directory.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
 #include "core/error.h"
-#include "core/json.h"
+#include "core/json_object.h"
 #include "tokenizer/options_json.h"
 
 namespace primus::cli {
@@ -23,8 +22,8 @@ nlohmann::json read_generation_config(const fs::path& file) {
   return json;
 }
 
-ModelDirectory open_huggingface(const fs::path& directory) {
-  checkpoint::HuggingFaceConfig config = checkpoint::read_huggingface_config(directory);
+ModelDirectory open_huggingface(const fs::path& directory, const std::vector<std::string>& ignore_keys) {
+  checkpoint::HuggingFaceConfig config = checkpoint::read_huggingface_config(directory, ignore_keys);
   ModelDirectory model;
   model.path = directory;
   model.config = config.model;
@@ -35,11 +34,6 @@ ModelDirectory open_huggingface(const fs::path& directory) {
   }
   model.special_tokens = std::move(config.special_tokens);
   model.generation_config = read_generation_config(directory / "generation_config.json");
-  if (!config.unknown_keys.empty()) {
-    model.warnings.push_back(
-        fmt::format("{}: these keys mean nothing for a model of this type and are left out: {}",
-                    (directory / "config.json").string(), fmt::join(config.unknown_keys, ", ")));
-  }
   return model;
 }
 
@@ -52,13 +46,17 @@ ModelDirectory open_checkpoint(const fs::path& directory) {
   model.tensors = [opened](const std::string& name) { return opened->tensor(name); };
   model.special_tokens = common.value("special_tokens", nlohmann::json());
   model.generation_config = common.value("generation_config", nlohmann::json());
-  const std::string source = (directory / checkpoint::common_file).string();
-  if (common.contains("iteration"))
-    model.iteration = whole_number<std::int64_t>(common["iteration"], source + ": 'iteration'");
-  if (common.contains("tokenizer")) {
-    model.tokenizer =
-        blame({source}, [&] { return tokenizer::tokenizer_options_from_json(common["tokenizer"]); });
-  }
+  in_file(directory / checkpoint::common_file, [&] {
+    const JsonObject values(common);
+    model.iteration = values.get("iteration", std::int64_t{0});
+    model.origin = values.get("imported_from", std::string());
+    if (values.has("consumed_train_samples") && values.has("run")) {
+      model.consumed_tokens = values.get<std::int64_t>("consumed_train_samples") *
+                              values.object("run").get("seq_length", std::int64_t{0});
+    }
+    if (values.has("tokenizer"))
+      model.tokenizer = tokenizer::tokenizer_options_from_json(values.at("tokenizer"));
+  });
   const auto embedding = opened->index().tensors.find("embedding.word_embeddings.weight");
   if (embedding != opened->index().tensors.end()) model.config.params_dtype = embedding->second.dtype;
   return model;
@@ -66,10 +64,21 @@ ModelDirectory open_checkpoint(const fs::path& directory) {
 
 }  // namespace
 
-ModelDirectory open_model(const fs::path& directory, std::optional<std::int64_t> iteration) {
-  if (fs::exists(directory / checkpoint::index_file)) return open_checkpoint(directory);
-  if (fs::exists(directory / "config.json")) return open_huggingface(directory);
-  const auto found = checkpoint::find_checkpoint(directory, iteration);
+void add_ignore_keys(CLI::App& command, OpenOptions& options) {
+  command
+      .add_option("--ignore_keys,--ignore-keys", options.ignore_keys,
+                  "Keys of a Hugging Face config.json to pass over, such as a,b")
+      ->delimiter(',');
+}
+
+ModelDirectory open_model(const fs::path& directory, const OpenOptions& options) {
+  const bool is_checkpoint = fs::exists(directory / checkpoint::index_file);
+  if (!is_checkpoint && fs::exists(directory / "config.json"))
+    return open_huggingface(directory, options.ignore_keys);
+  if (!options.ignore_keys.empty())
+    throw_user_error("--ignore_keys is for Hugging Face models, and {} is not one", directory.string());
+  if (is_checkpoint) return open_checkpoint(directory);
+  const auto found = checkpoint::find_checkpoint(directory, options.iteration);
   if (!found) {
     throw_user_error("{}: there is neither a complete checkpoint nor a config.json in it",
                      directory.string());
@@ -78,10 +87,17 @@ ModelDirectory open_model(const fs::path& directory, std::optional<std::int64_t>
   return open_checkpoint(found->path);
 }
 
+void require_tokenizer_of(const ModelDirectory& source, const tokenizer::Tokenizer& tokenizer) {
+  if (tokenizer.vocab_size() <= source.config.vocab_size) return;
+  throw_user_error("{}: the tokenizer ({}) has {} entries, and the model only {}: it is another model's",
+                   source.path.string(), tokenizer.description(), tokenizer.vocab_size(),
+                   source.config.vocab_size);
+}
+
 std::unique_ptr<model::GPTModel> load_model(const ModelDirectory& source) {
   auto model = std::make_unique<model::GPTModel>(source.config, model::ChunkSpec::whole(source.config),
                                                  parallel::Mesh());
-  checkpoint::load_weights(source.tensors, *model);
+  checkpoint::load_weights(source.tensors, *model, source.path);
   return model;
 }
 

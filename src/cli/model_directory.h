@@ -1,5 +1,6 @@
 #pragma once
 
+#include <CLI/App.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -27,13 +28,30 @@ struct ModelDirectory {
   nlohmann::json generation_config;
   /// Of training, 0 for other models.
   std::int64_t iteration = 0;
+  /// 0 where the checkpoint does not say it.
+  std::int64_t consumed_tokens = 0;
+  /// The Hugging Face directory that a checkpoint was imported from; empty for others.
+  std::string origin;
   /// For the user: what was found odd.
   std::vector<std::string> warnings;
 };
 
-/// `directory`: a folder of checkpoints (its latest is taken, or `iteration`), one checkpoint, or a directory
-/// with a config.json. Throws UserError when it is none of these.
-ModelDirectory open_model(const std::filesystem::path& directory, std::optional<std::int64_t> iteration = {});
+struct OpenOptions {
+  /// Which checkpoint of a folder; nothing: the latest.
+  std::optional<std::int64_t> iteration;
+  /// Keys of a config.json to pass over.
+  std::vector<std::string> ignore_keys;
+};
+
+/// Adds --ignore_keys.
+void add_ignore_keys(CLI::App& command, OpenOptions& options);
+
+/// `directory`: a folder of checkpoints, one checkpoint, or a directory with a config.json. Throws UserError
+/// when it is none of these.
+ModelDirectory open_model(const std::filesystem::path& directory, const OpenOptions& options);
+
+/// Throws UserError when the tokenizer has ids that the model has no embedding for: it is another model's.
+void require_tokenizer_of(const ModelDirectory& source, const tokenizer::Tokenizer& tokenizer);
 
 /// The model with its weights.
 std::unique_ptr<model::GPTModel> load_model(const ModelDirectory& source);

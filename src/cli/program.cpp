@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 
 #include "cli/commands.h"
 #include "config/suggest.h"
@@ -23,6 +24,15 @@ namespace {
 int report(const Failure& failure) {
   std::fputs(fmt::format("primus: error: {}\n", failure.message).c_str(), stderr);
   return failure.code;
+}
+
+/// Throws what is being handled; an error of the standard library's file functions in the words of our own.
+[[noreturn]] void rethrow_in_our_words() {
+  try {
+    throw;
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw_file_error("cannot access " + error.path1().string(), error.code().value());
+  }
 }
 
 /// A standard descriptor that is closed would be given to the next file that is opened, and receive what is
@@ -115,7 +125,7 @@ void run_command(int argc, char** argv) {
   const CommandLine line = split(with_leading_options_moved({argv + std::min(argc, 1), argv + argc}));
   CLI::App app("Primus in C++: trains large language models from one YAML file", "primus-cli");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "primus-cli 0.1.0");
+  app.set_version_flag("--version", fmt::format("primus-cli {}", program_version));
   add_benchmark(app);
   add_checkpoint(app);
   add_completion(app);
@@ -145,7 +155,7 @@ void run_command(int argc, char** argv) {
 
 Failure current_failure() {
   try {
-    throw;
+    rethrow_in_our_words();
   } catch (const CLI::ParseError& error) {
     return {error.what(), exit_bad_input};
   } catch (const UserError& error) {

@@ -41,9 +41,11 @@ std::map<std::string, std::string> files_of(const tokenizer::TokenizerOptions& o
             {"merges.txt", read_file(options.merge_file)},
             {"tokenizer_config.json", tokenizer_config("GPT2Tokenizer", tokenizer)}};
   }
-  if (options.type == "NullTokenizer" || options.type == "ByteLevelTokenizer" ||
-      options.type == "TikTokenizer")
-    return {};
+  if (options.type == "NullTokenizer" || options.type == "ByteLevelTokenizer") return {};
+  if (const auto converted = tokenizer::tiktoken_as_huggingface(options)) {
+    return {{"tokenizer.json", converted->dump(1) + "\n"},
+            {"tokenizer_config.json", tokenizer_config("PreTrainedTokenizerFast", tokenizer)}};
+  }
   const fs::path model = tokenizer::find_tokenizer_model(options);
   const fs::path directory = fs::is_directory(model) ? model : model.parent_path();
   for (const char* name : known_files) {
@@ -70,9 +72,9 @@ json special_tokens_of(const tokenizer::Tokenizer& tokenizer) {
 
 }  // namespace
 
-TransformersTokenizer transformers_tokenizer(const tokenizer::TokenizerOptions& options) {
-  const auto tokenizer = tokenizer::make_tokenizer(options);
-  return {.files = files_of(options, *tokenizer), .special_tokens = special_tokens_of(*tokenizer)};
+TransformersTokenizer transformers_tokenizer(const tokenizer::TokenizerOptions& options,
+                                             const tokenizer::Tokenizer& tokenizer) {
+  return {.files = files_of(options, tokenizer), .special_tokens = special_tokens_of(tokenizer)};
 }
 
 }  // namespace primus::cli

@@ -16,7 +16,8 @@ struct TransformersTokenizer {
   nlohmann::json special_tokens;
 };
 
-/// Throws UserError when the tokenizer's own files are missing or damaged.
-TransformersTokenizer transformers_tokenizer(const tokenizer::TokenizerOptions& options);
+/// `tokenizer` is what the options make. Throws UserError when its files are missing or damaged.
+TransformersTokenizer transformers_tokenizer(const tokenizer::TokenizerOptions& options,
+                                             const tokenizer::Tokenizer& tokenizer);
 
 }  // namespace primus::cli

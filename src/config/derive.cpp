@@ -384,8 +384,8 @@ Value megatron_arguments(const DerivedArguments& derived, const RunContext& cont
   put("consumed_valid_samples", std::int64_t{0});
   put("variable_seq_lengths", false);
   if (const auto size = null_tokenizer_size(a)) {
-    const std::int64_t padded = padded_vocabulary_size(*size, a.get<"make_vocab_size_divisible_by">(),
-                                                       a.get<"tensor_model_parallel_size">());
+    const std::int64_t padded = a.get<"padded_vocab_size">().value_or(padded_vocabulary_size(
+        *size, a.get<"make_vocab_size_divisible_by">(), a.get<"tensor_model_parallel_size">()));
     put("tokenizer_vocab_size", *size);
     put("padded_vocab_size", padded);
     if (has_operation_count(a)) {

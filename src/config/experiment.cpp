@@ -13,7 +13,7 @@
 #include "config/suggest.h"
 #include "config/tokens.h"
 #include "config/yaml.h"
-#include "core/file.h"
+#include "core/file_kind.h"
 
 namespace primus::config {
 
@@ -243,7 +243,7 @@ Value Document::parameters() const {
 std::vector<std::pair<std::string, std::string>> environment_block(const ResolveRequest& request,
                                                                    std::vector<std::string>& warnings) {
   std::vector<std::pair<std::string, std::string>> exports;
-  const Value file = parse_yaml(read_file(request.config), request.config.string());
+  const Value file = parse_yaml(read_text_file(request.config), request.config.string());
   const Value* block = file.is_map() ? file.map()->find("env") : nullptr;
   if (block == nullptr || block->is_null()) return exports;
   if (!block->is_map()) {

@@ -8,7 +8,7 @@
 
 #include "config/merge.h"
 #include "config/yaml.h"
-#include "core/file.h"
+#include "core/file_kind.h"
 
 namespace primus::config {
 
@@ -48,7 +48,7 @@ class Loader {
       throw UserError(named_at->where(),
                       fmt::format("the file '{}' to inherit from does not exist", path.string()));
     }
-    Value file = parse_yaml(read_file(path), path.string(), layer_);
+    Value file = parse_yaml(read_text_file(path), path.string(), layer_);
     if (file.is_null()) {
       throw UserError({path.string(), 0},
                       "this YAML configuration file is empty or invalid: it holds no value");

@@ -166,8 +166,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) { write_all(file_, byte
 void AtomicFile::commit() {
   if (temporary_ == path_) return file_.close();
   sync_file(file_, temporary_);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    throw SystemError("cannot replace " + path_.string(), errno);
+  rename_file(temporary_, path_);
   file_.close();
   sync_directory(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
 }
@@ -176,6 +175,11 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(content)));
   file.commit();
+}
+
+void rename_file(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    throw SystemError(fmt::format("cannot rename {} to {}", from.string(), to.string()), errno);
 }
 
 void make_directories(const fs::path& path) {

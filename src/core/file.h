@@ -87,6 +87,9 @@ class AtomicFile {
   FileDescriptor file_;
 };
 
+/// Gives a file or directory another name on the same file system. Throws SystemError.
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Creates a directory and its parents; fine when it exists. Throws as `throw_file_error`.
 void make_directories(const std::filesystem::path& path);
 

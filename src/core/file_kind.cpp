@@ -1,6 +1,11 @@
 #include "core/file_kind.h"
 
 #include <algorithm>
+#include <cctype>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "core/utf8.h"
 
 namespace primus {
 
@@ -42,6 +47,10 @@ constexpr Signature signatures[] = {
     {"\x89HDF\r\n\x1A\n"sv, "an HDF5 file"},
     {"SQLite format 3\x00"sv, "an SQLite database"},
     {"\x93NUMPY"sv, "a NumPy array"},
+    {"\x80\x02"sv, "a Python pickle"},
+    {"\x80\x03"sv, "a Python pickle"},
+    {"\x80\x04"sv, "a Python pickle"},
+    {"\x80\x05"sv, "a Python pickle"},
     {"%PDF-"sv, "a PDF"},
     {"MMIDIDX\x00\x00"sv, "the index of a Megatron dataset"},
     {"TNTIDX\x00\x00"sv,
@@ -62,10 +71,21 @@ std::optional<std::string_view> wide_text(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); ++i) zeros[i % 4] += bytes[i] == '\0';
   const std::size_t even = zeros[0] + zeros[2], odd = zeros[1] + zeros[3];
   const std::size_t many = bytes.size() / 4;
+  if (even + odd == bytes.size()) return std::nullopt;
   if (8 * (even + odd) > 5 * bytes.size()) return "UTF-32 text; `iconv -f UTF-32 -t UTF-8` converts it";
   if (even == 0 && odd > many) return "UTF-16 text; `iconv -f UTF-16LE -t UTF-8` converts it";
   if (odd == 0 && even > many) return "UTF-16 text; `iconv -f UTF-16BE -t UTF-8` converts it";
   return std::nullopt;
+}
+
+bool is_web_page(std::string_view text) {
+  text = without_byte_order_mark(text);
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  const auto begins_with = [&](std::string_view word) {
+    return std::ranges::equal(text.substr(0, word.size()), word, {},
+                              [](unsigned char c) { return std::tolower(c); });
+  };
+  return begins_with("<!doctype html") || begins_with("<html");
 }
 
 }  // namespace
@@ -79,6 +99,18 @@ std::optional<std::string_view> foreign_kind(std::string_view first_bytes) {
       return signature.kind;
   }
   return wide_text(first_bytes);
+}
+
+void refuse_foreign_file(std::string_view first_bytes, const std::filesystem::path& file) {
+  std::optional<std::string_view> kind = foreign_kind(first_bytes);
+  if (!kind && is_web_page(first_bytes)) kind = "a web page: the download went wrong";
+  if (kind) throw UserError({file.string()}, fmt::format("this is {}", *kind));
+}
+
+std::string read_text_file(const std::filesystem::path& file) {
+  const std::string content = read_file(file);
+  refuse_foreign_file(content, file);
+  return std::string(without_byte_order_mark(content));
 }
 
 }  // namespace primus

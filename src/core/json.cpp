@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/file.h"
+#include "core/file_kind.h"
 
 namespace primus {
 
@@ -24,9 +24,39 @@ std::string_view without_mark(std::string_view text) {
   return end == std::string_view::npos ? text : text.substr(end + 2);
 }
 
+/// The text with quotes around NaN, Infinity and -Infinity where they stand for values.
+std::string with_quoted_constants(std::string_view text) {
+  std::string result;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t size = 1;
+    if (in_string) {
+      if (text[at] == '\\') size = std::min<std::size_t>(2, text.size() - at);
+      in_string = text[at] != '"';
+    } else if (text[at] == '"') {
+      in_string = true;
+    } else {
+      for (const std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
+        if (!text.substr(at).starts_with(word)) continue;
+        size = word.size();
+        result += fmt::format("\"{}\"", word);
+      }
+    }
+    if (size <= 2) result += text.substr(at, size);
+    at += size;
+  }
+  return result;
+}
+
+bool may_hold_constants(std::string_view text) {
+  return text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, const std::filesystem::path& file) {
+  std::string quoted;
+  if (may_hold_constants(text)) text = quoted = with_quoted_constants(text);
   const auto check_depth = [&](int depth, json::parse_event_t, const json&) {
     if (depth > deepest) throw UserError({file.string()}, "this JSON is nested too deeply");
     return true;
@@ -42,7 +72,7 @@ json parse_json(std::string_view text, const std::filesystem::path& file) {
   }
 }
 
-json read_json(const std::filesystem::path& file) { return parse_json(read_file(file), file); }
+json read_json(const std::filesystem::path& file) { return parse_json(read_text_file(file), file); }
 
 std::string describe(const json::exception& error) {
   constexpr int missing_key = 403;

@@ -14,7 +14,8 @@ namespace primus {
 
 /// The JSON document in a text; `file` is where it stands. Throws UserError with file and line where the text
 /// is not JSON, or nests deeper than any file that we read: what walks through a document is recursive, and a
-/// hostile one must not use up the stack.
+/// hostile one must not use up the stack. NaN, Infinity and -Infinity, which Python writes as numbers, become
+/// the strings of these names, so that who needs a number can name the key.
 nlohmann::json parse_json(std::string_view text, const std::filesystem::path& file);
 
 /// The document that a file holds. Throws UserError, also when the file cannot be read.

@@ -87,8 +87,10 @@ void require_utf8(std::string_view text) {
   const std::size_t at = find_invalid_utf8(text);
   if (at != std::string_view::npos)
     throw_user_error(
-        "text is not valid UTF-8 at byte {} (0x{:02x}); if it is Latin-1 (Windows-1252), "
-        "`iconv -f WINDOWS-1252 -t UTF-8` converts it",
+        "text is not valid UTF-8 at byte {} (0x{:02x}), and bytes do not tell which encoding it has; once "
+        "you know, "
+        "convert it: `iconv -f ENCODING -t UTF-8`, where ENCODING is WINDOWS-1252, GB18030, SHIFT_JIS or the "
+        "like",
         at, static_cast<unsigned char>(text[at]));
 }
 

@@ -5,10 +5,8 @@
 #include "config/arguments.h"
 #include "config/blend.h"
 #include "core/error.h"
-#include "core/file.h"
 #include "core/file_kind.h"
 #include "core/json.h"
-#include "core/utf8.h"
 
 namespace primus::data {
 
@@ -25,15 +23,9 @@ DataPaths paths_in_text(const std::string& file, std::string_view text) {
   return {config::split_at_blanks(text), {file}, true};
 }
 
-std::string read_text(const std::string& path) {
-  const std::string content = read_file(path);
-  if (const auto kind = foreign_kind(content)) throw_user_error("{} is {}", path, *kind);
-  return std::string(without_byte_order_mark(content));
-}
-
 /// `data_args_path`: a file with what data_path would hold.
 DataPaths read_blend_file(const std::string& path) {
-  DataPaths paths = paths_in_text(path, read_text(path));
+  DataPaths paths = paths_in_text(path, read_text_file(path));
   if (paths.empty()) throw_user_error("{} (data_args_path) names no dataset", path);
   return paths;
 }
@@ -54,7 +46,7 @@ DataPaths paths_in_json(const std::string& file, const std::string& split, const
 /// `per_split_data_args_path`: a JSON object with the blends of "train", "valid" and "test", each a list or a
 /// text.
 void read_split_file(const std::string& path, DataConfig& config) {
-  const auto json = parse_json(read_text(path), path);
+  const auto json = parse_json(read_text_file(path), path);
   if (!json.is_object()) throw_user_error("{} (per_split_data_args_path) does not hold a JSON object", path);
   for (const auto& [split, value] : json.items()) {
     DataPaths paths = paths_in_json(path, split, value);

@@ -30,6 +30,38 @@ bool is_named_as_json(std::string path) {
   return path.ends_with(".jsonl") || path.ends_with(".json") || path.ends_with(".ndjson");
 }
 
+/// The first two characters that are not blank; 0 where there are fewer.
+std::pair<char, char> first_characters(std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  const std::size_t second = text.find_first_not_of(blanks, first + 1);
+  return {text[first], second == std::string_view::npos ? '\0' : text[second]};
+}
+
+/// How many of the lines that are not blank begin as a JSON object does, and as a dictionary that Python
+/// printed.
+struct LineKinds {
+  std::size_t all = 0, objects = 0, python_dicts = 0;
+  bool first_is_object = false;
+};
+
+LineKinds count_kinds(std::string_view content) {
+  LineKinds kinds;
+  while (!content.empty()) {
+    const std::string_view line = content.substr(0, content.find('\n'));
+    content.remove_prefix(std::min(line.size() + 1, content.size()));
+    if (is_blank(line)) continue;
+    const auto [one, two] = first_characters(line);
+    const bool is_object = one == '{' && (two == '"' || two == '}');
+    if (kinds.all == 0) kinds.first_is_object = is_object;
+    ++kinds.all;
+    kinds.objects += is_object;
+    kinds.python_dicts += one == '{' && two == '\'';
+  }
+  return kinds;
+}
+
 }  // namespace
 
 DocumentFormat parse_document_format(std::string_view text) {
@@ -87,18 +119,21 @@ DocumentReader::DocumentReader(const std::string& path, DocumentFormat format)
   if (format_ == DocumentFormat::automatic) format_ = format_by_content(path);
 }
 
-/// Decides by the first block of the file.
+/// Decides by the lines in the first block of the file: one of them may be broken, or cut off where a larger
+/// file was split.
 DocumentFormat DocumentReader::format_by_content(const std::string& path) const {
   const std::string_view content = std::string_view(file_->block).substr(file_->at);
-  constexpr std::string_view blanks = " \t\r\n";
-  const auto nth_mark = [&](std::size_t from) {
-    return std::min(content.find_first_not_of(blanks, from), content.size());
-  };
-  const std::size_t first = nth_mark(0), second = nth_mark(first + 1);
-  const std::string_view one = content.substr(first, 1), two = content.substr(second, 1);
-  const bool object = one == "{" && (two == "\"" || two == "}");
-  if (is_named_as_json(path) || (object && content.find('\n', first) > second)) return DocumentFormat::jsonl;
-  if (object || (one == "[" && (two == "{" || two == "\"")))
+  const LineKinds lines = count_kinds(content);
+  if (2 * lines.python_dicts > lines.all)
+    throw_user_error(
+        "{} holds Python dictionaries, whose single quotes are not JSON: write its lines with json.dumps; if "
+        "it is plain text, say so with --format lines, paragraphs or whole",
+        path_);
+  if (is_named_as_json(path) || lines.first_is_object ||
+      (lines.objects > 0 && 2 * lines.objects >= lines.all))
+    return DocumentFormat::jsonl;
+  const auto [one, two] = first_characters(content);
+  if ((one == '{' && (two == '"' || two == '}')) || (one == '[' && (two == '{' || two == '"')))
     throw_user_error(
         "{} begins like JSON, but not with a whole object on one line: `jq -c` writes JSON lines; "
         "if it is plain text, say so with --format lines, paragraphs or whole",

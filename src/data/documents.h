@@ -13,8 +13,9 @@ namespace primus::data {
 
 /// How a file holds documents.
 enum class DocumentFormat {
-  /// jsonl when the content begins as a JSON object does, or when the name ends in .json, .jsonl or .ndjson
-  /// (also with .gz); otherwise lines. What begins like another kind of JSON or holds zero bytes is refused.
+  /// jsonl when the first line or half of the lines begin as a JSON object does, or when the name ends in
+  /// .json, .jsonl or .ndjson (also with .gz); otherwise lines. What begins like another kind of JSON, is
+  /// mostly Python dictionaries or holds zero bytes is refused.
   automatic,
   /// One JSON object per line.
   jsonl,

@@ -60,7 +60,8 @@ class PackedArray {
   std::int64_t size_ = 0;
 };
 
-/// Megatron's pair of files `<prefix>.idx` and `<prefix>.bin`, mapped into memory.
+/// Megatron's pair of files `<prefix>.idx` and `<prefix>.bin`, mapped into memory. Sizes are checked when
+/// they are opened; a file that another program cuts off later ends the process with SIGBUS.
 ///
 /// The index holds: magic, version (u64), token type (u8), number of sequences n (u64) and of document
 /// boundaries d (u64), n lengths in tokens (i32), n byte offsets into the .bin (i64), d boundaries in

@@ -83,7 +83,7 @@ class JsonReader {
 
  private:
   void skip_key() {
-    quoted("a key in quotes");
+    quoted("a key in double quotes");
     expect(':', "':'");
   }
 
@@ -226,7 +226,7 @@ std::vector<std::optional<std::size_t>> find_values(std::string_view line,
   reader.expect('{', "an object, '{...}'");
   if (!reader.take('}')) {
     do {
-      const auto key = unescaped(reader.quoted("a key in quotes"));
+      const auto key = unescaped(reader.quoted("a key in double quotes"));
       reader.expect(':', "':'");
       reader.next();
       const std::size_t begin = reader.at();

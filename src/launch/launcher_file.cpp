@@ -7,7 +7,7 @@
 #include <array>
 #include <string_view>
 
-#include "core/file.h"
+#include "core/file_kind.h"
 
 namespace primus::launch {
 
@@ -34,7 +34,7 @@ LauncherFile::LauncherFile(const std::filesystem::path& path) {
   const std::string file = path.string();
   YAML::Node root;
   try {
-    root = YAML::Load(read_file(path));
+    root = YAML::Load(read_text_file(path));
   } catch (const YAML::ParserException& error) {
     throw UserError(where_is(file, error.mark), "not YAML: " + error.msg);
   }

@@ -75,11 +75,12 @@ void generate(const GPTModel& model, const std::vector<std::int64_t>& prompt,
   check_prompt(config, prompt);
   const std::int64_t room = config.max_position_embeddings - static_cast<std::int64_t>(prompt.size());
   const std::int64_t count = std::min(options.max_new_tokens, room);
+  const std::int64_t vocab_size = std::min(config.vocab_size, options.vocab_size.value_or(config.vocab_size));
   KeyValueCache cache = model.make_cache();
   at::Tensor tokens = at::tensor(prompt, at::kLong).unsqueeze(0);
   for (std::int64_t i = 0; i < count; ++i) {
     const at::Tensor logits = model.logits({.tokens = tokens, .cache = &cache});
-    const at::Tensor last = logits[0][-1].slice(0, 0, config.vocab_size);
+    const at::Tensor last = logits[0][-1].slice(0, 0, vocab_size);
     require_finite_logits(last, model);
     const std::int64_t token = sample_token(last, options.sampling, static_cast<std::uint64_t>(i));
     if (token == options.end_token) return;

@@ -33,6 +33,9 @@ struct GenerationOptions {
   std::int64_t max_new_tokens = 64;
   /// Ends the text; it is not reported.
   std::optional<std::int64_t> end_token = {};
+  /// Only ids below it are chosen: a model may have more rows than its tokenizer has entries. Nothing: all of
+  /// the model's.
+  std::optional<std::int64_t> vocab_size = {};
 };
 
 /// Throws UserError when the prompt is empty, too long for the model, or holds ids outside its vocabulary.

@@ -111,6 +111,20 @@ at::ScalarType params_dtype_from(const Arguments& arguments) {
   return arguments.get<"bf16">() ? at::kBFloat16 : at::kFloat;
 }
 
+/// Rows that `padded_vocab_size` asks for are the model's own; tensor parallelism may add to them.
+void set_vocabulary(const Arguments& arguments, std::int64_t tokenizer_size, TransformerConfig& config) {
+  const auto rows = arguments.get<"padded_vocab_size">();
+  if (rows && *rows < tokenizer_size)
+    throw UserError(arguments.where<"padded_vocab_size">(),
+                    fmt::format("'padded_vocab_size' is {}, and the tokenizer has {} entries: it must be at "
+                                "least as many",
+                                *rows, tokenizer_size));
+  const std::int64_t divisible_by = rows ? 1 : arguments.get<"make_vocab_size_divisible_by">();
+  config.vocab_size = rows.value_or(tokenizer_size);
+  config.padded_vocab_size = config::padded_vocabulary_size(config.vocab_size, divisible_by,
+                                                            arguments.get<"tensor_model_parallel_size">());
+}
+
 }  // namespace
 
 TransformerConfig transformer_config_from(const Arguments& arguments, std::int64_t vocab_size) {
@@ -121,10 +135,7 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.num_query_groups = query_groups_from(arguments, config.num_attention_heads);
   config.kv_channels = arguments.get<"kv_channels">().value();
   config.ffn_hidden_size = arguments.get<"ffn_hidden_size">().value();
-  config.vocab_size = vocab_size;
-  config.padded_vocab_size =
-      config::padded_vocabulary_size(vocab_size, arguments.get<"make_vocab_size_divisible_by">(),
-                                     arguments.get<"tensor_model_parallel_size">());
+  set_vocabulary(arguments, vocab_size, config);
   config.max_position_embeddings = arguments.get<"max_position_embeddings">();
 
   config.position_embedding = position_embedding_from(arguments);
@@ -202,7 +213,7 @@ std::vector<std::pair<std::string, std::string>> arguments_from(const Transforme
   add("hidden_dropout", config.hidden_dropout);
   add("attention_dropout", config.attention_dropout);
   add("bf16", config.params_dtype != at::kFloat);
-  add("make_vocab_size_divisible_by", 128);
+  add("padded_vocab_size", config.vocab_size);
   check_made(config, arguments);
   return arguments;
 }

@@ -243,8 +243,15 @@ void require_same(const TransformerConfig& checkpoint, const TransformerConfig& 
   for (const Difference& difference : differences(checkpoint, run))
     lines.push_back(fmt::format("{} is {} in the checkpoint, {} in this run", difference.argument,
                                 difference.theirs, difference.ours));
-  if (!lines.empty())
-    throw_user_error("{}: a checkpoint of another model: {}", checkpoint_name, fmt::join(lines, "; "));
+  if (lines.empty()) return;
+  const std::string advice =
+      checkpoint.vocab_size > run.vocab_size
+          ? fmt::format(
+                ". A model may have more rows than its tokenizer has entries: set padded_vocab_size: {}",
+                checkpoint.vocab_size)
+          : "";
+  throw_user_error("{}: a checkpoint of another model: {}{}", checkpoint_name, fmt::join(lines, "; "),
+                   advice);
 }
 
 }  // namespace primus::model

@@ -66,7 +66,7 @@ BpeModel::BpeModel(Vocabulary vocabulary, const std::vector<RankedMerge>& merges
   const bool lacks_bytes = std::ranges::find(byte_tokens_, Vocabulary::none) != byte_tokens_.end();
   if (options_.byte_level && options_.byte_fallback && lacks_bytes)
     throw UserError(
-        "`byte_fallback` of a byte-level model that has no token for some bytes is not supported");
+        "'byte_fallback' of a byte-level model that has no token for some bytes is not supported");
 }
 
 void BpeModel::encode(std::string_view word, std::vector<TokenId>& ids) const {
@@ -124,7 +124,7 @@ void BpeModel::require_unknown(std::string_view symbol) const {
   const bool is_part = options_.byte_level && byte >= 0x80;  // of a character
   if (!options_.unknown)
     throw_user_error(
-        "the tokenizer has no token for \"{}\" (byte 0x{:02x}), and its model names no `unk_token` to stand "
+        "the tokenizer has no token for \"{}\" (byte 0x{:02x}), and its model names no 'unk_token' to stand "
         "for such text",
         is_part ? "" : symbol, byte);
 }

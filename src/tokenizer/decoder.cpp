@@ -1,9 +1,9 @@
 #include "tokenizer/decoder.h"
 
 #include "core/error.h"
+#include "core/json_object.h"
 #include "core/utf8.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/json_section.h"
 #include "tokenizer/normalizer.h"
 
 namespace primus::tokenizer {
@@ -68,8 +68,8 @@ Decoder Decoder::byte_level() {
 Decoder::Decoder(const nlohmann::json& description, const std::string& path) { add(description, path); }
 
 void Decoder::add(const nlohmann::json& description, const std::string& path) {
-  JsonSection::read(description, path, [&](JsonSection& section) {
-    const std::string type = section.text("type");
+  JsonObject::read_all(description, path, [&](const JsonObject& section) {
+    const std::string type = section.get<std::string>("type");
     if (type == "Sequence") {
       section.each_value("decoders", [&](const auto& part, const auto& at) { add(part, at); });
     } else if (type == "ByteLevel") {
@@ -81,16 +81,16 @@ void Decoder::add(const nlohmann::json& description, const std::string& path) {
       steps_.push_back(fuse);
     } else if (type == "Metaspace") {
       section.ignore({"split", "add_prefix_space"});  // these are for encoding
-      const std::string stand_in = section.text("replacement");
-      const bool drop_first = section.text("prepend_scheme", "always") != "never";
+      const std::string stand_in = section.get<std::string>("replacement");
+      const bool drop_first = section.get<std::string>("prepend_scheme", "always") != "never";
       steps_.push_back([=](Tokens& tokens) { decode_metaspace(tokens, stand_in, drop_first); });
     } else if (type == "Replace") {
       steps_.push_back([replace = read_replacement(section)](Tokens& tokens) {
         for (std::string& token : tokens) replace(token);
       });
     } else if (type == "Strip") {
-      const std::string content = section.text("content");
-      const std::int64_t start = section.integer("start"), stop = section.integer("stop");
+      const std::string content = section.get<std::string>("content");
+      const std::int64_t start = section.get<std::int64_t>("start"), stop = section.get<std::int64_t>("stop");
       steps_.push_back([=](Tokens& tokens) {
         for (std::string& token : tokens) {
           strip_copies(token, content, start, true);

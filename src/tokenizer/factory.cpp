@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -7,6 +8,7 @@
 #include "tokenizer/hf_tokenizer.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 #include "tokenizer/simple_tokenizers.h"
+#include "tokenizer/tiktoken_vocabulary.h"
 #include "tokenizer/tokenizer.h"
 
 namespace primus::tokenizer {
@@ -61,7 +63,7 @@ fs::path find_model(const Options& options) {
 
 /// The tokenizer.model that `model` is, or that it holds when it holds no tokenizer.json.
 fs::path model_file(const fs::path& model) {
-  if (model.extension() == ".model") return model;
+  if (!fs::is_directory(model)) return model.extension() == ".model" ? model : fs::path();
   const fs::path inside = model / "tokenizer.model";
   return fs::exists(inside) && !fs::exists(model / "tokenizer.json") ? inside : fs::path();
 }
@@ -87,10 +89,12 @@ Made make_sentencepiece(const Options& options) {
 
 Made make_gpt2(const Options& options) { return load_gpt2(options.vocab_file, options.merge_file); }
 
+constexpr std::int64_t default_tiktoken_size = 131072;
+
 Made make_tiktoken(const Options& options) {
-  constexpr std::int64_t default_vocab_size = 131072;
   return load_tiktoken(find_model(options), options.tiktoken_pattern,
-                       options.vocab_size.value_or(default_vocab_size), options.tiktoken_num_special_tokens);
+                       options.vocab_size.value_or(default_tiktoken_size),
+                       options.tiktoken_num_special_tokens);
 }
 
 Made make_null(const Options& options) { return std::make_unique<NullTokenizer>(*options.vocab_size); }
@@ -167,6 +171,17 @@ void check(const TokenizerOptions& options) {
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
   check(options);
   return type_of(options).make(options);
+}
+
+std::optional<nlohmann::json> tiktoken_as_huggingface(const TokenizerOptions& options) {
+  if (type_of(options).make == make_tiktoken)
+    return to_huggingface(read_tiktoken(find_model(options), options.tiktoken_pattern,
+                                        options.vocab_size.value_or(default_tiktoken_size),
+                                        options.tiktoken_num_special_tokens));
+  if (type_of(options).make != make_huggingface) return std::nullopt;
+  const fs::path file = model_file(find_model(options));
+  if (file.empty() || !is_tiktoken_file(file)) return std::nullopt;
+  return to_huggingface(read_llama3(file, options.include_special_tokens));
 }
 
 TokenId require_eod(const Tokenizer& tokenizer, std::string_view purpose) {

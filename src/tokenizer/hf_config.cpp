@@ -3,7 +3,6 @@
 
 #include "core/error.h"
 #include "tokenizer/hf_tokenizer.h"
-#include "tokenizer/json_section.h"
 
 namespace primus::tokenizer {
 
@@ -42,14 +41,14 @@ TokenizerClass find_class(std::string name) {
 }
 
 std::string text_of(const Json& value, std::string_view key) {
-  if (!value.is_string()) throw_user_error("`{}` must be a string", key);
+  if (!value.is_string()) throw_user_error("'{}' must be a string", key);
   return value.get<std::string>();
 }
 
 bool flag_of(const Json& object, const char* key, bool otherwise) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return otherwise;
-  if (!found->is_boolean()) throw_user_error("`{}` must be true or false", key);
+  if (!found->is_boolean()) throw_user_error("'{}' must be true or false", key);
   return found->get<bool>();
 }
 
@@ -57,7 +56,7 @@ bool flag_of(const Json& object, const char* key, bool otherwise) {
 AddedToken read_token(const Json& value, std::string_view key) {
   if (!value.is_object()) return {.content = text_of(value, key), .special = true};
   const bool special = flag_of(value, "special", false);
-  if (!value.contains("content")) throw_user_error("`{}` has no `content`", key);
+  if (!value.contains("content")) throw_user_error("'{}' has no 'content'", key);
   return {.content = text_of(value["content"], key),
           .id = 0,
           .special = special,
@@ -108,7 +107,7 @@ class Config {
     for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
       const Json* tokens = find(key);
       if (tokens == nullptr) continue;
-      if (!tokens->is_array() && !tokens->is_object()) throw_user_error("`{}` must be a list of tokens", key);
+      if (!tokens->is_array() && !tokens->is_object()) throw_user_error("'{}' must be a list of tokens", key);
       for (const Json& token : *tokens) result.push_back(read_token(token, key));
     }
     return result;
@@ -119,10 +118,10 @@ class Config {
     std::vector<std::pair<std::int64_t, AddedToken>> tokens;
     const Json* decoder = find("added_tokens_decoder");
     if (decoder == nullptr) return tokens;
-    if (!decoder->is_object()) throw UserError("`added_tokens_decoder` must be an object of ids and tokens");
+    if (!decoder->is_object()) throw UserError("'added_tokens_decoder' must be an object of ids and tokens");
     for (const auto& [id, token] : decoder->items()) {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos)
-        throw_user_error("\"{}\" in `added_tokens_decoder` is no id", id);
+        throw_user_error("\"{}\" in 'added_tokens_decoder' is no id", id);
       tokens.emplace_back(std::stol(id), read_token(token, "added_tokens_decoder." + id));
     }
     std::ranges::sort(tokens, {}, [](const auto& entry) { return entry.first; });
@@ -134,10 +133,10 @@ class Config {
     const Json* map = find("auto_map");
     if (map != nullptr && (map->is_array() || map->contains("AutoTokenizer")))
       throw UserError(
-          "`auto_map` names Python code that makes the tokenizer, which is not run here; remove it when the "
+          "'auto_map' names Python code that makes the tokenizer, which is not run here; remove it when the "
           "files alone give the same ids");
     for (const char* key : {"from_slow", "fix_mistral_regex"}) {
-      if (flag(key, false) == true) throw_user_error("`{}`: true is not supported", key);
+      if (flag(key, false) == true) throw_user_error("'{}': true is not supported", key);
     }
   }
 };
@@ -203,8 +202,8 @@ class ConfigReader {
       const std::string content = read_token(value, key).content;
       if (!tokenizer_.is_added(content))
         throw_user_error(
-            "`{}` names \"{}\", which is not among the added tokens: some versions of Transformers add it "
-            "and some do not; list it in `additional_special_tokens` or remove the key",
+            "'{}' names \"{}\", which is not among the added tokens: some versions of Transformers add it "
+            "and some do not; list it in 'additional_special_tokens' or remove the key",
             key, content);
     }
   }
@@ -227,10 +226,10 @@ class ConfigReader {
     const bool is_set = config_.find(key) != nullptr;
     const auto wanted = config_.flag(key, by_class);
     if (!wanted) return;
-    if (*wanted && !token) throw_user_error("`{}` is true, but no such token is named", key);
+    if (*wanted && !token) throw_user_error("'{}' is true, but no such token is named", key);
     if (given == (*wanted ? std::vector<TokenId>{*token} : std::vector<TokenId>{})) return;
     throw_user_error(
-        "`{}` is {}{}, but the post_processor of tokenizer.json puts {} {} a text: versions of Transformers "
+        "'{}' is {}{}, but the post_processor of tokenizer.json puts {} {} a text: versions of Transformers "
         "differ in which of the two holds; make them agree",
         key, *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given.empty() ? "nothing" : fmt::format("the ids [{}]", fmt::join(given, ", ")), place);
@@ -243,7 +242,7 @@ class ConfigReader {
     const bool given = parts.pre_tokenizer.adds_prefix() || parts.normalizer.prepends();
     if (!wanted || given == *wanted) return;
     throw_user_error(
-        "`add_prefix_space` is {}{}, but tokenizer.json {} one: versions of Transformers differ in which of "
+        "'add_prefix_space' is {}{}, but tokenizer.json {} one: versions of Transformers differ in which of "
         "the two holds; make them agree",
         *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given ? "adds" : "does not add");
@@ -284,11 +283,11 @@ SentencePieceOptions read_sentencepiece_config(const fs::path& directory, bool i
                        config.text("tokenizer_class"));
     if (config.flag("legacy", true) == false || config.flag("add_prefix_space", true) == false)
       throw UserError(
-          "`legacy`: false and `add_prefix_space`: false are not supported with a SentencePiece model; "
+          "'legacy': false and 'add_prefix_space': false are not supported with a SentencePiece model; "
           "convert it to a tokenizer.json");
     const Json* model_arguments = config.find("sp_model_kwargs");
     if (model_arguments != nullptr && !model_arguments->empty())
-      throw UserError("`sp_model_kwargs` is not supported");
+      throw UserError("'sp_model_kwargs' is not supported");
     SentencePieceOptions options;
     options.begin_with_bos =
         include_special_tokens && *config.flag("add_bos_token", config.tokenizer_class.adds_bos);

@@ -3,11 +3,11 @@
 #include <sstream>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/file_kind.h"
+#include "core/json_object.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/hf_tokenizer.h"
-#include "tokenizer/json_section.h"
 
 namespace primus::tokenizer {
 
@@ -33,7 +33,7 @@ void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
   token.id = own.value_or(next);
   if (!own && model.vocabulary().contains(next))
     throw_user_error(
-        "the token \"{}\" would get the id {}, which is another token's: `model.vocab` has holes",
+        "the token \"{}\" would get the id {}, which is another token's: 'model.vocab' has holes",
         token.content, next);
   if (claimed && *claimed != token.id)
     throw_user_error(
@@ -53,7 +53,7 @@ void HfTokenizer::add_special(AddedToken token) {
 namespace {
 
 Vocabulary read_vocabulary(const Json& vocab, bool byte_level) {
-  if (!vocab.is_object()) throw UserError("`model.vocab` must be an object of tokens and their ids");
+  if (!vocab.is_object()) throw UserError("'model.vocab' must be an object of tokens and their ids");
   Vocabulary vocabulary;
   for (const auto& [key, id] : vocab.items()) {
     const auto value = whole_number<TokenId>(id, fmt::format("the id of token \"{}\"", key));
@@ -88,8 +88,9 @@ TokenId require_token(const Vocabulary& vocabulary, const std::string& key, bool
 }
 
 BpeModel read_model(const Json& description, bool byte_level) {
-  return JsonSection::read(description, "model", [&](JsonSection& model) {
-    const std::string type = model.text("type", model.find("merges") != nullptr ? "BPE" : "of unnamed type");
+  return JsonObject::read_all(description, "model", [&](const JsonObject& model) {
+    const std::string type =
+        model.get<std::string>("type", model.find("merges") != nullptr ? "BPE" : "of unnamed type");
     if (type != "BPE") throw_user_error("the model {} is not supported, only BPE", type);
     model.require_unused("continuing_subword_prefix", {""});
     model.require_unused("end_of_word_suffix", {""});
@@ -103,26 +104,27 @@ BpeModel read_model(const Json& description, bool byte_level) {
                         static_cast<std::uint32_t>(merges.size())});
     });
     BpeModel::Options options{.byte_level = byte_level,
-                              .ignore_merges = model.flag("ignore_merges", false),
-                              .byte_fallback = model.flag("byte_fallback", false),
+                              .ignore_merges = model.get<bool>("ignore_merges", false),
+                              .byte_fallback = model.get<bool>("byte_fallback", false),
                               .unknown = std::nullopt,
-                              .fuse_unknown = model.flag("fuse_unk", false)};
+                              .fuse_unknown = model.get<bool>("fuse_unk", false)};
     if (model.find("unk_token") != nullptr)
-      options.unknown = require_token(vocabulary, model.text("unk_token"), byte_level, "`unk_token`");
+      options.unknown =
+          require_token(vocabulary, model.get<std::string>("unk_token"), byte_level, "'unk_token'");
     return BpeModel(std::move(vocabulary), merges, options);
   });
 }
 
-void read_added_token(JsonSection& token, HfTokenizer& tokenizer) {
-  const bool special = token.flag("special");
-  tokenizer.add({.content = token.text("content"),
+void read_added_token(const JsonObject& token, HfTokenizer& tokenizer) {
+  const bool special = token.get<bool>("special");
+  tokenizer.add({.content = token.get<std::string>("content"),
                  .id = 0,
                  .special = special,
-                 .normalized = token.flag("normalized", !special),
-                 .single_word = token.flag("single_word"),
-                 .strip_left = token.flag("lstrip"),
-                 .strip_right = token.flag("rstrip")},
-                token.integer("id"));
+                 .normalized = token.get<bool>("normalized", !special),
+                 .single_word = token.get<bool>("single_word"),
+                 .strip_left = token.get<bool>("lstrip"),
+                 .strip_right = token.get<bool>("rstrip")},
+                token.get<std::int64_t>("id"));
 }
 
 /// What a post-processor puts before and after a single text.
@@ -132,19 +134,19 @@ struct Surroundings {
 
 std::vector<TokenId> read_ids(const Json& special_tokens, const std::string& name) {
   const auto token = special_tokens.find(name);
-  if (token == special_tokens.end()) throw_user_error("\"{}\" is not among `special_tokens`", name);
+  if (token == special_tokens.end()) throw_user_error("\"{}\" is not among 'special_tokens'", name);
   std::vector<TokenId> ids;
   for (const Json& id : token->at("ids"))
-    ids.push_back(whole_number<TokenId>(id, "an id in `special_tokens`"));
+    ids.push_back(whole_number<TokenId>(id, "an id in 'special_tokens'"));
   return ids;
 }
 
-Surroundings read_template(JsonSection& processor) {
+Surroundings read_template(const JsonObject& processor) {
   processor.ignore({"pair"});  // documents are single texts
   const Json& special_tokens = processor.at("special_tokens");
   Surroundings result;
   int texts = 0;
-  processor.each("single", [&](JsonSection& part) {
+  processor.each("single", [&](const JsonObject& part) {
     if (const Json* sequence = part.find("Sequence")) {
       if (sequence->at("id") != "A") part.refuse("a template for one text has no text B");
       ++texts;
@@ -154,23 +156,23 @@ Surroundings read_template(JsonSection& processor) {
       side.insert(side.end(), ids.begin(), ids.end());
     }
   });
-  if (texts != 1) processor.refuse("`single` must have the text once");
+  if (texts != 1) processor.refuse("'single' must have the text once");
   return result;
 }
 
 /// [SEP] and [CLS] of BERT and RoBERTa, pairs of a token and its id.
-Surroundings read_bert_template(JsonSection& processor) {
+Surroundings read_bert_template(const JsonObject& processor) {
   processor.ignore({"trim_offsets", "add_prefix_space"});  // RoBERTa's, for offsets
   const auto id = [&](const char* token) {
-    return whole_number<TokenId>(processor.at(token).at(1), fmt::format("the id of `{}`", token));
+    return whole_number<TokenId>(processor.at(token).at(1), fmt::format("the id of '{}'", token));
   };
   return {{id("cls")}, {id("sep")}};
 }
 
 void read_post_processor(const Json& description, const std::string& path,
                          std::optional<Surroundings>& result) {
-  JsonSection::read(description, path, [&](JsonSection& processor) {
-    const std::string type = processor.text("type");
+  JsonObject::read_all(description, path, [&](const JsonObject& processor) {
+    const std::string type = processor.get<std::string>("type");
     const bool is_template = type == "TemplateProcessing",
                is_bert = type == "BertProcessing" || type == "RobertaProcessing";
     if (type == "Sequence") {
@@ -194,7 +196,7 @@ void read_post_processor(const Json& description, const std::string& path,
 
 /// `json` is a tokenizer.json, and must outlive the result.
 HfTokenizer read_tokenizer(const Json& json) {
-  return JsonSection::read(json, "", [&](JsonSection& file) {
+  return JsonObject::read_all(json, "", [&](const JsonObject& file) {
     // Transformers switches truncation and padding off in every call that does not ask for them.
     file.ignore({"version", "truncation", "padding"});
     BpeTokenizer::Parts parts;
@@ -209,7 +211,7 @@ HfTokenizer read_tokenizer(const Json& json) {
     BpeModel model = read_model(file.at("model"), parts.pre_tokenizer.byte_level());
     HfTokenizer tokenizer(std::move(model), std::move(parts), file.at("model").at("vocab"));
     if (file.find("added_tokens") != nullptr)
-      file.each("added_tokens", [&](JsonSection& token) { read_added_token(token, tokenizer); });
+      file.each("added_tokens", [&](const JsonObject& token) { read_added_token(token, tokenizer); });
     return tokenizer;
   });
 }
@@ -221,7 +223,7 @@ void require_ids(const HfTokenizer& tokenizer) {
       const bool is_added = std::ranges::find(tokenizer.parts.added_tokens, id, &AddedToken::id) !=
                             tokenizer.parts.added_tokens.end();
       if (!is_added && !tokenizer.model.vocabulary().contains(id))
-        throw_user_error("`post_processor` adds the id {}, which no token has", id);
+        throw_user_error("'post_processor' adds the id {}, which no token has", id);
     }
   }
 }
@@ -242,7 +244,7 @@ std::unique_ptr<BpeTokenizer> load_huggingface(const fs::path& path, bool includ
 std::unique_ptr<BpeTokenizer> load_gpt2(const fs::path& vocab_file, const fs::path& merge_file) {
   const Json vocab = read_json(vocab_file);
   Json merges = Json::array();
-  std::istringstream lines(read_file(merge_file));
+  std::istringstream lines(read_text_file(merge_file));
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);

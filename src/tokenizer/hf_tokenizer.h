@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/json.h"
+#include "core/json_object.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 
@@ -34,18 +34,6 @@ class HfTokenizer {
 
   const nlohmann::json& vocabulary_;
 };
-
-/// Runs `read`, and names the file in whatever it finds wrong.
-template <typename Read>
-auto in_file(const std::filesystem::path& path, Read read) {
-  try {
-    return read();
-  } catch (const UserError& error) {
-    throw_user_error("{}: {}", path.string(), error.what());
-  } catch (const nlohmann::json::exception& error) {
-    throw_user_error("{}: {}", path.string(), describe(error));
-  }
-}
 
 /// Reads what only the files beside tokenizer.json know: special tokens by name, tokens added later, and
 /// options, each honoured or refused. `include_special_tokens`: whether texts get the template's tokens.

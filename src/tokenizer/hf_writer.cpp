@@ -1,44 +1,25 @@
-// Writing a trained tokenizer in Hugging Face's format.
-#include <nlohmann/json.hpp>
+// Writing tokenizers in Hugging Face's format.
+#include "tokenizer/hf_writer.h"
 
-#include "core/error.h"
 #include "core/file.h"
 #include "tokenizer/bpe_trainer.h"
 #include "tokenizer/byte_alphabet.h"
 
 namespace primus::tokenizer {
 
-namespace {
-
 using Json = nlohmann::json;
 
-Json byte_level() {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+Json special_token_json(std::int64_t id, const std::string& content) {
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", true}};
 }
 
-Json added_tokens(const TrainedBpe& tokenizer) {
-  Json tokens = Json::array();
-  for (std::size_t id = 0; id < tokenizer.special_count; ++id) {
-    tokens.push_back({{"id", id},
-                      {"content", tokenizer.pieces[id]},
-                      {"single_word", false},
-                      {"lstrip", false},
-                      {"rstrip", false},
-                      {"normalized", false},
-                      {"special", true}});
-  }
-  return tokens;
+Json byte_level_json(bool use_regex) {
+  return {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
 
-Json model(const TrainedBpe& tokenizer) {
-  const auto key = [&](std::size_t id) {
-    return id < tokenizer.special_count ? tokenizer.pieces[id] : to_byte_alphabet(tokenizer.pieces[id]);
-  };
-  Json vocabulary = Json::object();
-  for (std::size_t id = 0; id < tokenizer.pieces.size(); ++id) vocabulary[key(id)] = id;
-  Json merges = Json::array();
-  for (const auto& [left, right] : tokenizer.merges)
-    merges.push_back({key(static_cast<std::size_t>(left)), key(static_cast<std::size_t>(right))});
+Json bpe_model_json(Json vocabulary, Json merges, bool ignore_merges) {
   return {{"type", "BPE"},
           {"dropout", nullptr},
           {"unk_token", nullptr},
@@ -46,23 +27,34 @@ Json model(const TrainedBpe& tokenizer) {
           {"end_of_word_suffix", nullptr},
           {"fuse_unk", false},
           {"byte_fallback", false},
-          {"ignore_merges", false},
+          {"ignore_merges", ignore_merges},
           {"vocab", std::move(vocabulary)},
           {"merges", std::move(merges)}};
 }
 
-}  // namespace
+Json tokenizer_json(Json added_tokens, Json pre_tokenizer) {
+  return {{"version", "1.0"},
+          {"truncation", nullptr},
+          {"padding", nullptr},
+          {"added_tokens", std::move(added_tokens)},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", std::move(pre_tokenizer)},
+          {"post_processor", byte_level_json(true)},
+          {"decoder", byte_level_json(true)}};
+}
 
 void save_tokenizer(const TrainedBpe& tokenizer, const std::filesystem::path& directory) {
-  const Json json = {{"version", "1.0"},
-                     {"truncation", nullptr},
-                     {"padding", nullptr},
-                     {"added_tokens", added_tokens(tokenizer)},
-                     {"normalizer", nullptr},
-                     {"pre_tokenizer", byte_level()},
-                     {"post_processor", byte_level()},
-                     {"decoder", byte_level()},
-                     {"model", model(tokenizer)}};
+  const auto key = [&](std::size_t id) {
+    return id < tokenizer.special_count ? tokenizer.pieces[id] : to_byte_alphabet(tokenizer.pieces[id]);
+  };
+  Json added = Json::array(), vocabulary = Json::object(), merges = Json::array();
+  for (std::size_t id = 0; id < tokenizer.special_count; ++id)
+    added.push_back(special_token_json(static_cast<std::int64_t>(id), tokenizer.pieces[id]));
+  for (std::size_t id = 0; id < tokenizer.pieces.size(); ++id) vocabulary[key(id)] = id;
+  for (const auto& [left, right] : tokenizer.merges)
+    merges.push_back({key(static_cast<std::size_t>(left)), key(static_cast<std::size_t>(right))});
+  Json json = tokenizer_json(std::move(added), byte_level_json(true));
+  json["model"] = bpe_model_json(std::move(vocabulary), std::move(merges), /*ignore_merges=*/false);
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
   if (tokenizer.special_count > 0) {
     config["bos_token"] = tokenizer.pieces[0];

@@ -8,9 +8,9 @@
 #include <unicode/unistr.h>
 
 #include "core/error.h"
+#include "core/json_object.h"
 #include "core/utf8.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/json_section.h"
 #include "tokenizer/split_pattern.h"
 #include "tokenizer/white_space.h"
 
@@ -83,8 +83,8 @@ void strip(std::string& text, bool left, bool right) {
   if (left) text.erase(0, without_space_after(text, 0));
 }
 
-Step read_strip(JsonSection& section) {
-  const bool left = section.flag("strip_left"), right = section.flag("strip_right");
+Step read_strip(const JsonObject& section) {
+  const bool left = section.get<bool>("strip_left"), right = section.get<bool>("strip_right");
   return [left, right](std::string& text) { strip(text, left, right); };
 }
 
@@ -117,21 +117,23 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   text = std::move(result);
 }
 
-Step read_replacement(JsonSection& section) {
-  const std::string content = section.text("content");
-  return JsonSection::read(section.at("pattern"), section.path_of("pattern"), [&](JsonSection& pattern) {
-    if (pattern.find("Regex") != nullptr) return replace_matches(pattern.text("Regex"), content);
-    const std::string from = pattern.text("String");
-    if (from.empty()) pattern.refuse("an empty String is not supported");
-    return Step([from, content](std::string& text) { replace_all(text, from, content); });
-  });
+Step read_replacement(const JsonObject& section) {
+  const std::string content = section.get<std::string>("content");
+  return JsonObject::read_all(
+      section.at("pattern"), section.path_of("pattern"), [&](const JsonObject& pattern) {
+        if (pattern.find("Regex") != nullptr)
+          return replace_matches(pattern.get<std::string>("Regex"), content);
+        const std::string from = pattern.get<std::string>("String");
+        if (from.empty()) pattern.refuse("an empty String is not supported");
+        return Step([from, content](std::string& text) { replace_all(text, from, content); });
+      });
 }
 
 Normalizer::Normalizer(const nlohmann::json& description, const std::string& path) { add(description, path); }
 
 void Normalizer::add(const nlohmann::json& description, const std::string& path) {
-  JsonSection::read(description, path, [&](JsonSection& section) {
-    const std::string type = section.text("type");
+  JsonObject::read_all(description, path, [&](const JsonObject& section) {
+    const std::string type = section.get<std::string>("type");
     if (type == "Sequence") {
       section.each_value("normalizers", [&](const auto& part, const auto& at) { add(part, at); });
     } else if (type == "NFC") {
@@ -154,7 +156,7 @@ void Normalizer::add(const nlohmann::json& description, const std::string& path)
       steps_.push_back([](std::string& text) { text = to_byte_alphabet(text); });
     } else if (type == "Prepend") {
       prepends_ = true;
-      steps_.push_back([prefix = section.text("prepend")](std::string& text) {
+      steps_.push_back([prefix = section.get<std::string>("prepend")](std::string& text) {
         if (!text.empty()) text.insert(0, prefix);
       });
     } else {

@@ -5,6 +5,10 @@
 #include <string>
 #include <vector>
 
+namespace primus {
+class JsonObject;
+}
+
 namespace primus::tokenizer {
 
 /// The `normalizer` of a Hugging Face tokenizer.json: what is done to a text before it is cut into words.
@@ -33,6 +37,6 @@ class Normalizer {
 void replace_all(std::string& text, const std::string& from, const std::string& to);
 
 /// The replacement that {pattern: {String | Regex}, content} describes.
-std::function<void(std::string&)> read_replacement(class JsonSection& section);
+std::function<void(std::string&)> read_replacement(const JsonObject& section);
 
 }  // namespace primus::tokenizer

@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/json_object.h"
 #include "core/utf8.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/json_section.h"
 #include "tokenizer/normalizer.h"
 
 namespace primus::tokenizer {
@@ -120,8 +120,8 @@ void PreTokenizer::add_cut(std::string_view expression, std::string_view behavio
 }
 
 void PreTokenizer::add(const nlohmann::json& description, const std::string& path) {
-  JsonSection::read(description, path, [&](JsonSection& section) {
-    const std::string type = section.text("type");
+  JsonObject::read_all(description, path, [&](const JsonObject& section) {
+    const std::string type = section.get<std::string>("type");
     if (type != "Sequence") spell_bytes();
     if (type == "Sequence") {
       section.each_value("pretokenizers", [&](const auto& part, const auto& at) { add(part, at); });
@@ -132,17 +132,17 @@ void PreTokenizer::add(const nlohmann::json& description, const std::string& pat
     } else if (type == "Metaspace") {
       add_metaspace(section);
     } else if (type == "Digits") {
-      add_cut(R"(\p{N})", section.flag("individual_digits") ? "Isolated" : "Contiguous");
+      add_cut(R"(\p{N})", section.get<bool>("individual_digits") ? "Isolated" : "Contiguous");
     } else if (type == "Punctuation") {
-      add_cut(punctuation, section.text("behavior", "Isolated"));
+      add_cut(punctuation, section.get<std::string>("behavior", "Isolated"));
     } else if (type == "Whitespace") {
       add_cut(fmt::format("[{0}]+|[^{0}\\s]+", word_items), "Removed", true);
     } else if (type == "WhitespaceSplit") {
       add_cut(R"(\s)", "Removed");
     } else if (type == "CharDelimiterSplit") {
-      steps_.push_back(Cut(SplitPattern::literal(section.text("delimiter")), "Removed", false));
+      steps_.push_back(Cut(SplitPattern::literal(section.get<std::string>("delimiter")), "Removed", false));
     } else if (type == "FixedLength") {
-      add_cut(fmt::format("(?m:.{{1,{}}})", std::max<std::int64_t>(section.integer("length"), 1)),
+      add_cut(fmt::format("(?m:.{{1,{}}})", std::max<std::int64_t>(section.get<std::int64_t>("length"), 1)),
               "Isolated");
     } else {
       section.refuse(
@@ -154,22 +154,22 @@ void PreTokenizer::add(const nlohmann::json& description, const std::string& pat
   });
 }
 
-void PreTokenizer::add_split(JsonSection& section) {
-  const bool invert = section.flag("invert");
-  const std::string behavior = section.text("behavior");
-  JsonSection::read(section.at("pattern"), section.path_of("pattern"), [&](JsonSection& pattern) {
+void PreTokenizer::add_split(const JsonObject& section) {
+  const bool invert = section.get<bool>("invert");
+  const std::string behavior = section.get<std::string>("behavior");
+  JsonObject::read_all(section.at("pattern"), section.path_of("pattern"), [&](const JsonObject& pattern) {
     const bool is_regex = pattern.find("Regex") != nullptr;
-    const std::string expression = pattern.text(is_regex ? "Regex" : "String");
+    const std::string expression = pattern.get<std::string>(is_regex ? "Regex" : "String");
     if (expression.empty()) pattern.refuse("an empty pattern is not supported");
     steps_.push_back(
         Cut(is_regex ? SplitPattern(expression) : SplitPattern::literal(expression), behavior, invert));
   });
 }
 
-void PreTokenizer::add_byte_level(JsonSection& section) {
+void PreTokenizer::add_byte_level(const JsonObject& section) {
   section.ignore({"trim_offsets"});  // offsets are not ids
   byte_level_ = true;
-  if (section.flag("add_prefix_space")) {
+  if (section.get<bool>("add_prefix_space")) {
     adds_prefix_ = true;
     steps_.push_back([](Words& text) {
       text.rewrite([](std::string_view word, bool, std::string& result) {
@@ -178,16 +178,16 @@ void PreTokenizer::add_byte_level(JsonSection& section) {
       });
     });
   }
-  if (section.flag("use_regex", true)) add_cut(gpt2_pattern, "Isolated");
+  if (section.get<bool>("use_regex", true)) add_cut(gpt2_pattern, "Isolated");
 }
 
-void PreTokenizer::add_metaspace(JsonSection& section) {
-  const std::string stand_in = section.text("replacement");
-  const std::string scheme = section.text("prepend_scheme", "always");
+void PreTokenizer::add_metaspace(const JsonObject& section) {
+  const std::string stand_in = section.get<std::string>("replacement");
+  const std::string scheme = section.get<std::string>("prepend_scheme", "always");
   if (scheme != "always" && scheme != "first" && scheme != "never")
     section.refuse(fmt::format("prepend_scheme \"{}\" is not known", scheme));
   // An older spelling of the scheme.
-  if (section.flag("add_prefix_space", scheme != "never") != (scheme != "never"))
+  if (section.get<bool>("add_prefix_space", scheme != "never") != (scheme != "never"))
     section.refuse("add_prefix_space contradicts prepend_scheme");
   adds_prefix_ = adds_prefix_ || scheme != "never";
   steps_.push_back([stand_in, scheme](Words& text) {
@@ -199,7 +199,7 @@ void PreTokenizer::add_metaspace(JsonSection& section) {
       result += written;
     });
   });
-  if (section.flag("split", true))
+  if (section.get<bool>("split", true))
     steps_.push_back(Cut(SplitPattern::literal(stand_in), "MergedWithNext", false));
 }
 

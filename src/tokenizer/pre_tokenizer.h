@@ -8,6 +8,10 @@
 
 #include "tokenizer/split_pattern.h"
 
+namespace primus {
+class JsonObject;
+}
+
 namespace primus::tokenizer {
 
 /// The `pre_tokenizer` of a Hugging Face tokenizer.json: cuts a text into the words that are tokenized one by
@@ -59,9 +63,9 @@ class PreTokenizer {
   class Cut;
 
   void add(const nlohmann::json& description, const std::string& path);
-  void add_split(class JsonSection& section);
-  void add_byte_level(JsonSection& section);
-  void add_metaspace(JsonSection& section);
+  void add_split(const JsonObject& section);
+  void add_byte_level(const JsonObject& section);
+  void add_metaspace(const JsonObject& section);
   void add_cut(std::string_view expression, std::string_view behavior, bool invert = false);
   /// Turns bytes into their alphabet after all, because another step follows.
   void spell_bytes();

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/file_kind.h"
 #include "core/utf8.h"
 
 namespace primus::tokenizer {
@@ -37,8 +38,10 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& mode
       begin_with_bos_(options.begin_with_bos),
       end_with_eos_(options.end_with_eos) {
   const std::string content = read_file(model);
-  if (!succeeds([&] { return processor_->library.LoadFromSerializedProto(content); }))
+  if (!succeeds([&] { return processor_->library.LoadFromSerializedProto(content); })) {
+    refuse_foreign_file(content, model);
     throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
+  }
   const auto named = [&](const std::optional<std::string>& name, int own) {
     return name ? std::optional(require_piece(*name)) : present(own);
   };

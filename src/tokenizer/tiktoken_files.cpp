@@ -5,8 +5,10 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/file_kind.h"
 #include "core/json.h"
 #include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/tiktoken_vocabulary.h"
 
 namespace primus::tokenizer {
 
@@ -80,7 +82,7 @@ std::vector<std::string> read_ranks(const fs::path& path) {
   const bool is_json = path.extension() == ".json";
   const Json entries = is_json ? read_json(path) : Json();
   try {
-    return is_json ? read_json_ranks(entries) : read_line_ranks(read_file(path));
+    return is_json ? read_json_ranks(entries) : read_line_ranks(read_text_file(path));
   } catch (const Json::exception& error) {
     throw_user_error("{} is not a list of {{rank, token_bytes, token_str}}: {}", path.string(),
                      describe(error));
@@ -89,40 +91,26 @@ std::vector<std::string> read_ranks(const fs::path& path) {
   }
 }
 
-/// All ways to put a piece together from two others, with the piece's rank: tiktoken merges by piece, not by
-/// pair.
-std::vector<BpeModel::RankedMerge> merges_of(const std::vector<std::string>& pieces,
-                                             const Vocabulary& vocabulary) {
-  std::vector<BpeModel::RankedMerge> merges;
-  for (std::size_t rank = 0; rank < pieces.size(); ++rank) {
-    const std::string_view piece = pieces[rank];
-    for (std::size_t cut = 1; cut < piece.size(); ++cut) {
-      const TokenId left = vocabulary.find(piece.substr(0, cut)), right = vocabulary.find(piece.substr(cut));
-      if (left != Vocabulary::none && right != Vocabulary::none)
-        merges.push_back({left, right, static_cast<std::uint32_t>(rank)});
-    }
-  }
-  return merges;
-}
-
 std::string_view pattern_named(std::string_view name) {
   if (name == "v1") return pattern_v1;
   if (name == "v2") return pattern_v2;
   throw_user_error("tiktoken_pattern must be v1 or v2, not \"{}\"", name);
 }
 
-/// A tokenizer of `pieces`, whose ids count up from `first_id`, with the special tokens in `parts`.
-std::unique_ptr<BpeTokenizer> assemble(const std::vector<std::string>& pieces, std::int64_t first_id,
-                                       std::string_view pattern, BpeTokenizer::Parts parts) {
-  parts.pre_tokenizer = PreTokenizer::tiktoken(pattern);
-  parts.decoder = Decoder::byte_level();
+Vocabulary by_id(const TiktokenVocabulary& tiktoken) {
   Vocabulary vocabulary;
-  for (std::size_t rank = 0; rank < pieces.size(); ++rank)
-    vocabulary.add(pieces[rank], static_cast<TokenId>(first_id + static_cast<std::int64_t>(rank)));
-  const auto merges = merges_of(pieces, vocabulary);
+  for (std::size_t rank = 0; rank < tiktoken.pieces.size(); ++rank)
+    vocabulary.add(tiktoken.pieces[rank], tiktoken.first_id + static_cast<TokenId>(rank));
+  return vocabulary;
+}
+
+std::unique_ptr<BpeTokenizer> assemble(TiktokenVocabulary tiktoken) {
+  tiktoken.parts.pre_tokenizer = PreTokenizer::tiktoken(tiktoken.pattern);
+  tiktoken.parts.decoder = Decoder::byte_level();
   BpeModel::Options options;
   options.ignore_merges = true;
-  return std::make_unique<BpeTokenizer>(BpeModel(std::move(vocabulary), merges, options), std::move(parts));
+  return std::make_unique<BpeTokenizer>(BpeModel(by_id(tiktoken), merges_of(tiktoken), options),
+                                        std::move(tiktoken.parts));
 }
 
 /// The special tokens of Llama 3, in the order of their ids.
@@ -151,9 +139,23 @@ bool is_tiktoken_file(const fs::path& path) {
   return base64.find_first_not_of('=', end) == std::string::npos;
 }
 
-std::unique_ptr<BpeTokenizer> load_llama3(const fs::path& path, bool include_special_tokens) {
+std::vector<BpeModel::RankedMerge> merges_of(const TiktokenVocabulary& tiktoken) {
+  const Vocabulary vocabulary = by_id(tiktoken);
+  std::vector<BpeModel::RankedMerge> merges;
+  for (std::size_t rank = 0; rank < tiktoken.pieces.size(); ++rank) {
+    const std::string_view piece = tiktoken.pieces[rank];
+    for (std::size_t cut = 1; cut < piece.size(); ++cut) {
+      const TokenId left = vocabulary.find(piece.substr(0, cut)), right = vocabulary.find(piece.substr(cut));
+      if (left != Vocabulary::none && right != Vocabulary::none)
+        merges.push_back({left, right, static_cast<std::uint32_t>(rank)});
+    }
+  }
+  return merges;
+}
+
+TiktokenVocabulary read_llama3(const fs::path& path, bool include_special_tokens) {
   constexpr std::size_t llama3_pieces = 128000;
-  const std::vector<std::string> pieces = read_ranks(path);
+  std::vector<std::string> pieces = read_ranks(path);
   if (pieces.size() != llama3_pieces)
     throw_user_error(
         "{} is a tiktoken vocabulary of {} entries; its special tokens are known only for Llama 3's {}: name "
@@ -167,11 +169,15 @@ std::unique_ptr<BpeTokenizer> load_llama3(const fs::path& path, bool include_spe
   for (std::string& name : llama3_special_tokens())
     parts.added_tokens.push_back({.content = std::move(name), .id = id++, .special = true});
   parts.description = fmt::format("tiktoken vocabulary {}", path.string());
-  return assemble(pieces, 0, pattern_llama3, std::move(parts));
+  return {std::move(pieces), 0, pattern_llama3, std::move(parts)};
 }
 
-std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_view pattern,
-                                            std::int64_t vocab_size, std::int64_t special_count) {
+std::unique_ptr<BpeTokenizer> load_llama3(const fs::path& path, bool include_special_tokens) {
+  return assemble(read_llama3(path, include_special_tokens));
+}
+
+TiktokenVocabulary read_tiktoken(const fs::path& path, std::string_view pattern, std::int64_t vocab_size,
+                                 std::int64_t special_count) {
   if (special_count < named_count || special_count >= vocab_size)
     throw_user_error("tiktoken_num_special_tokens ({}) must be at least {} and less than vocab_size ({})",
                      special_count, named_count, vocab_size);
@@ -192,7 +198,12 @@ std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_vi
   parts.eos = eos_id;
   parts.pad = pad_id;
   parts.description = fmt::format("TikTokenizer {}", path.string());
-  return assemble(pieces, special_count, pattern_named(pattern), std::move(parts));
+  return {std::move(pieces), static_cast<TokenId>(special_count), pattern_named(pattern), std::move(parts)};
+}
+
+std::unique_ptr<BpeTokenizer> load_tiktoken(const fs::path& path, std::string_view pattern,
+                                            std::int64_t vocab_size, std::int64_t special_count) {
+  return assemble(read_tiktoken(path, pattern, vocab_size, special_count));
 }
 
 }  // namespace primus::tokenizer

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -77,6 +78,11 @@ void check(const TokenizerOptions& options);
 /// Makes the tokenizer that Primus and Megatron make of these arguments. Throws UserError for an unknown
 /// type, a missing argument, and missing, damaged or unsupported files.
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options);
+
+/// A tokenizer.json with the ids of a tokenizer whose own file Hugging Face's library does not read, which is
+/// tiktoken's; nothing for others. Throws UserError as `make_tokenizer`, and for a vocabulary that such a
+/// file cannot hold.
+std::optional<nlohmann::json> tiktoken_as_huggingface(const TokenizerOptions& options);
 
 /// The end-of-document id, or a UserError that says that `purpose` needs one and how to get it.
 TokenId require_eod(const Tokenizer& tokenizer, std::string_view purpose);

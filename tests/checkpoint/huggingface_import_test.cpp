@@ -24,6 +24,7 @@ using nlohmann::json;
 using primus::testing::TemporaryDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 using Tensors = std::map<std::string, at::Tensor>;
 
 constexpr const char* accepted = "accepted";
@@ -38,9 +39,9 @@ class Model {
   }
 
   const fs::path& path() const { return directory_.path(); }
-  HuggingFaceConfig read() const {
+  HuggingFaceConfig read(const std::vector<std::string>& ignore_keys = {}) const {
     std::ofstream(path() / "config.json") << config.dump();
-    return read_huggingface_config(path());
+    return read_huggingface_config(path(), ignore_keys);
   }
   /// Imports all tensors; the message, or "accepted".
   std::string message() const {
@@ -136,12 +137,47 @@ TEST(HuggingFaceConfigFile, AnAbsentKeyMeansWhatItMeansInTheModelsOwnClass) {
               HasSubstr("does not divide 'hidden_size'"));
 }
 
-TEST(HuggingFaceConfigFile, UnknownKeysAreReported) {
+TEST(HuggingFaceConfigFile, KeysThatNobodyKnowsAreRefusedUnlessTheyAreNamed) {
   Model model;
-  EXPECT_TRUE(model.read().unknown_keys.empty());
   model.config["attn_logit_softcapping"] = 30.0;
+  model.config["auto_map"] = {{"AutoModelForCausalLM", "modeling.Model"}};
   model.config["rope_thetha"] = nullptr;
-  EXPECT_EQ(model.read().unknown_keys, std::vector<std::string>{"attn_logit_softcapping"});
+  EXPECT_THAT(model.message(), AllOf(HasSubstr("attn_logit_softcapping, auto_map"),
+                                     HasSubstr("--ignore_keys attn_logit_softcapping,auto_map")));
+  EXPECT_NO_THROW(model.read({"attn_logit_softcapping", "auto_map"}));
+  EXPECT_THAT([&] { model.read({"atn_logit_softcapping"}); },
+              ThrowsMessage<UserError>(HasSubstr("names 'atn_logit_softcapping', which is not in it")));
+}
+
+TEST(HuggingFaceConfigFile, SettingsOfOtherModelsAreTakenAtTheValueThatChangesNothing) {
+  const std::vector<std::pair<const char*, std::pair<json, json>>> settings = {
+      {"logit_scale", {1.0, 0.5}},          {"embedding_multiplier", {1, 12.0}},
+      {"residual_multiplier", {1.0, 0.22}}, {"logits_scaling", {1.0, 8.0}},
+      {"use_qk_norm", {false, true}},       {"use_mrope", {false, true}},
+      {"rope_interleaved", {false, true}},  {"clip_qkv", {nullptr, 8.0}},
+      {"no_rope_layers", {nullptr, {1, 1}}}};
+  for (const auto& [key, values] : settings) {
+    EXPECT_EQ(message_for([&](json& c) { c[key] = values.first; }), accepted) << key;
+    EXPECT_THAT(message_for([&](json& c) { c[key] = values.second; }), HasSubstr(key));
+  }
+  EXPECT_EQ(message_for([](json& c) { c["attention_bias"] = true; }, "qwen2"), accepted)
+      << "they have biases";
+  EXPECT_THAT(message_for([](json& c) { c["attention_bias"] = false; }, "qwen2"),
+              HasSubstr("attention_bias"));
+}
+
+TEST(HuggingFaceConfigFile, WhatPythonWritesForNumbersThatAreNoneIsJudgedByItsKey) {
+  const auto message_with = [](const char* key, const char* value) {
+    Model model;
+    model.config.erase(key);
+    const std::string entry = fmt::format("{{\"{}\": {}, ", key, value);
+    write_file_atomically(model.path() / "config.json", entry + model.config.dump().substr(1));
+    return primus::testing::message_of([&] { read_huggingface_config(model.path()); });
+  };
+  EXPECT_EQ(message_with("temperature", "NaN"), accepted);
+  EXPECT_THAT(message_with("logit_scale", "-Infinity"), HasSubstr("--ignore_keys logit_scale"));
+  EXPECT_THAT(message_with("rms_norm_eps", "Infinity"),
+              HasSubstr("'rms_norm_eps' is \"Infinity\", which is not a number"));
 }
 
 TEST(HuggingFaceConfigFile, BiasesAreEverywhereOrNowhere) {
@@ -213,9 +249,10 @@ TEST(HuggingFaceConfigFile, RotarySettingsThatCannotBeMeantAreRefused) {
               HasSubstr("'rope_type' is 'yarn'"));
   EXPECT_THAT(message({{"rope_scaling", {{"type", "linear"}, {"factor", 0.0}}}}),
               HasSubstr("must be positive"));
-  EXPECT_THAT(message({{"rope_scaling", {{"type", "linear"}}}}), HasSubstr("'factor' is missing"));
+  EXPECT_THAT(message({{"rope_scaling", {{"type", "linear"}}}}),
+              HasSubstr("'rope_scaling.factor' is missing"));
   EXPECT_THAT(message({{"rope_scaling", {{"rope_type", "llama3"}, {"factor", 2.0}}}}),
-              HasSubstr("'low_freq_factor' is missing"));
+              HasSubstr("'rope_scaling.low_freq_factor' is missing"));
   EXPECT_THAT(message({{"rope_scaling", "linear"}}), HasSubstr("not a JSON object"));
 }
 

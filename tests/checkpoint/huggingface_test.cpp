@@ -25,7 +25,7 @@ using primus::testing::TemporaryDirectory;
 std::unique_ptr<model::GPTModel> load(const fs::path& directory) {
   const model::TransformerConfig config = read_huggingface_config(directory).model;
   auto model = std::make_unique<model::GPTModel>(config, model::ChunkSpec::whole(config), parallel::Mesh());
-  load_weights(import_huggingface(directory, config), *model);
+  load_weights(import_huggingface(directory, config), *model, directory);
   return model;
 }
 

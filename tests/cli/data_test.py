@@ -115,6 +115,14 @@ modules:
             self.assertTrue(any(line["text"].replace("<|endoftext|>", "\n").split("\n")[0] in t for t in self.texts))
         self.assertEqual(self.inspect("inspect", "--samples", "x").returncode, 2)
 
+    def test_inspecting_no_sample_is_refused(self):
+        self.train()
+        self.preprocess()
+        for samples in ("4:2", "3:3"):
+            done = self.inspect("inspect", "--samples", samples)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"--samples {samples} names no sample", done.stderr)
+
     def test_bigram_prints_a_loss_below_the_unigram_models(self):
         self.train()
         self.preprocess()

@@ -12,6 +12,7 @@ from program import SOURCE, Experiment, ProgramTest, run
 
 MODEL = SOURCE / "tests/parity/huggingface/llama"
 TOKENIZERS = SOURCE / "tests/tokenizer/fixtures"
+TOKENIZER_SIZE = 424  # of llama3.json; the others have fewer entries
 NULL_TOKENIZER = ["--tokenizer_type", "NullTokenizer", "--vocab_size", "79"]
 
 
@@ -48,15 +49,29 @@ def with_biases(tensors):
     return result
 
 
+def with_rows(rows):
+    """More rows of the vocabulary, each of them another."""
+    def enlarge(name, dtype, shape, data):
+        if name not in ("model.embed_tokens.weight", "lm_head.weight"):
+            return dtype, shape, data
+        values = [math.cos(i) for i in range((rows - shape[0]) * shape[1])]
+        return dtype, [rows, shape[1]], data + floats(*values)
+    return lambda tensors: {name: enlarge(name, *tensor) for name, tensor in tensors.items()}
+
+
 class HuggingFaceTest(ProgramTest):
-    def model(self, name="model", tensors=lambda tensors: tensors, **config):
-        """A copy of the fixture with other tensors and other keys."""
+    def model(self, name="model", tensors=lambda tensors: tensors, fixture=MODEL, **config):
+        """A copy of a fixture with other tensors and other keys."""
         directory = self.folder / name
         directory.mkdir()
-        values = json.loads((MODEL / "config.json").read_text())
+        values = json.loads((fixture / "config.json").read_text())
         (directory / "config.json").write_text(json.dumps({**values, **config}))
-        write_tensors(directory / "model.safetensors", tensors(read_tensors(MODEL / "model.safetensors")))
+        write_tensors(directory / "model.safetensors", tensors(read_tensors(fixture / "model.safetensors")))
         return directory
+
+    def large_model(self, rows=TOKENIZER_SIZE, **options):
+        """One with rows for the tokenizers among the fixtures."""
+        return self.model(tensors=with_rows(rows), vocab_size=rows, **options)
 
     def import_model(self, directory, *arguments):
         result = run("checkpoint", "import-hf", directory, "--save", self.folder / "imported", *arguments)
@@ -95,6 +110,14 @@ class Training(HuggingFaceTest):
                   "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
         self.check_same_weights(self.model(rope_parameters=llama3))
 
+    def test_so_does_one_with_more_rows_than_its_tokenizer_has_entries(self):
+        self.check_same_weights(self.large_model(100))
+
+    def test_training_it_without_these_arguments_names_the_one_that_is_missing(self):
+        self.import_model(self.large_model(100))
+        experiment = Experiment(self.folder / "run", vocab_size=79)
+        self.assert_refused(experiment.train(f"load={self.folder / 'imported'}"), "padded_vocab_size: 100")
+
     def test_import_says_when_no_arguments_make_the_model(self):
         imported = self.import_model(self.model(rope_parameters={"rope_type": "linear", "factor": 2.5}))
         self.assertIn("rotary_seq_len_interpolation_factor 2.5", imported.stdout)
@@ -116,7 +139,8 @@ class WhatIsExported(HuggingFaceTest):
         (directory / "chat_template.jinja").write_text("{{ messages }}")
         expected = json.loads((directory / "tokenizer.json").read_text())["added_tokens"]
         ids = {token["content"]: token["id"] for token in expected}
-        exported, config, _ = self.export(MODEL, "--tokenizer", directory)
+        model = self.large_model()
+        exported, config, _ = self.export(model, "--tokenizer", directory)
         self.assertEqual(config["eos_token_id"], ids["</s>"])
         self.assertIsNone(config["pad_token_id"])
         generation = json.loads((exported / "generation_config.json").read_text())
@@ -125,16 +149,77 @@ class WhatIsExported(HuggingFaceTest):
         for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
             self.assertEqual((exported / name).read_bytes(), (directory / name).read_bytes())
         self.assertIn("library_name: transformers", (exported / "README.md").read_text())
-        self.assertIn(str(MODEL), (exported / "README.md").read_text())
+        self.assertIn(str(model), (exported / "README.md").read_text())
+
+    def test_the_model_card_says_where_the_model_comes_from(self):
+        experiment = Experiment(self.folder / "run", train_iters=2, save="checkpoints", save_interval=2)
+        self.assert_success(experiment.train())
+        card = (self.export(experiment.checkpoints, "--without_tokenizer")[0] / "README.md").read_text()
+        version = run("--version").stdout.split()[-1]
+        for text in (f"`{experiment.checkpoints}/iter_0000002`", "Training iteration: 2",
+                     f"Tokens trained on: {2 * 4 * 32}", f"(version {version})"):
+            self.assertIn(text, card)
+        imported = self.folder / "imported"
+        model = self.model()
+        self.import_model(model)
+        self.assert_success(run("checkpoint", "export-hf", imported, "--save", self.folder / "again"))
+        card = (self.folder / "again/README.md").read_text()
+        self.assertIn(f"Imported from: `{model}`", card)
+        self.assertNotIn("iteration", card)
+
+    def test_a_tokenizer_with_more_entries_than_the_model_is_another_models(self):
+        model = self.large_model()
+        shutil.copy(TOKENIZERS / "llama3.json", model / "tokenizer.json")
+        self.import_model(model)
+        tokenizer = json.loads((model / "tokenizer.json").read_text())
+        tokenizer["added_tokens"].append({**tokenizer["added_tokens"][0], "id": TOKENIZER_SIZE, "content": "<new>"})
+        (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+        imported, given = self.folder / "imported", model / "tokenizer.json"
+        for source, tokenizer in ((imported, []), (model, []), (MODEL, ["--tokenizer", given])):
+            result = run("checkpoint", "export-hf", source, "--save", self.folder / "exported", *tokenizer)
+            self.assert_refused(result, "425 entries", "another model's", "--without_tokenizer")
+            self.assertFalse((self.folder / "exported").exists())
+        for source, tokenizer in ((imported, []), (MODEL, ["--tokenizer_model", given])):
+            self.assert_refused(run("generate", "--load", source, "--prompt", "a", *tokenizer), "425 entries")
+
+    def test_a_tiktoken_vocabulary_is_exported_as_a_tokenizer_file(self):
+        tokenizer = {"tokenizer_type": "TikTokenizer", "tokenizer_model": str(TOKENIZERS / "tiktoken_vocab.json"),
+                     "vocab_size": 439, "tiktoken_num_special_tokens": 20}
+        options = [word for name, value in tokenizer.items() for word in (f"--{name}", value)]
+        (self.folder / "text").write_text("the quick brown fox\n" * 100)
+        self.assert_success(run("data", "preprocess", "--input", self.folder / "text", "--output_prefix",
+                                self.folder / "data", *options))
+        experiment = Experiment(self.folder / "run", **tokenizer, mock_data=False, split="100,0,0", train_iters=1,
+                                data_path=str(self.folder / "data_text_document"), save="checkpoints", save_interval=1)
+        self.assert_success(experiment.train())
+        exported, config, _ = self.export(experiment.checkpoints)
+        self.assertEqual((config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]), (1, 2, 4))
+        self.assertEqual(json.loads((exported / "tokenizer_config.json").read_text())["eos_token"], "</s>")
+        text = "the fox</s> 123, WE'RE"
+        ids = [run("tokenizer", "encode", "--text", text, *how).stdout for how in
+               (options, ["--tokenizer_model", exported])]
+        self.assertEqual(ids[0], ids[1])
+        self.assertTrue(ids[0])
+
+    def test_text_is_made_of_the_tokenizers_entries_alone(self):
+        def prefer_the_last(tensors):  # Each logit is the sum of a normalized vector, times the row's weight.
+            dtype, shape, _ = tensors["lm_head.weight"]
+            rows = [floats(*[float(row)] * shape[1]) for row in range(shape[0])]
+            return {**tensors, "lm_head.weight": (dtype, shape, b"".join(rows))}
+        model = self.model(tensors=lambda tensors: prefer_the_last(with_rows(100)(tensors)), vocab_size=100)
+        for prompt in range(8):
+            result = run("generate", "--load", model, "--prompt", prompt, "--greedy", *NULL_TOKENIZER)
+            self.assert_success(result)
+            self.assertLess(max(map(int, result.stdout.split())), 80)
 
     def test_a_tokenizer_without_configuration_gets_one(self):
-        exported, _, _ = self.export(MODEL, "--tokenizer", self.tokenizer(("llama3.json", "tokenizer.json")))
+        exported, _, _ = self.export(self.large_model(), "--tokenizer", self.tokenizer(("llama3.json", "tokenizer.json")))
         config = json.loads((exported / "tokenizer_config.json").read_text())
         self.assertEqual(config["tokenizer_class"], "PreTrainedTokenizerFast")
 
     def test_a_sentencepiece_model_is_found_under_the_name_that_transformers_knows(self):
         directory = self.tokenizer(("sentencepiece.model", "my.model"))
-        exported, config, _ = self.export(MODEL, "--tokenizer", directory / "my.model")
+        exported, config, _ = self.export(self.large_model(), "--tokenizer", directory / "my.model")
         self.assertEqual((exported / "tokenizer.model").read_bytes(), (directory / "my.model").read_bytes())
         self.assertEqual((config["bos_token_id"], config["eos_token_id"]), (1, 2))
         made = json.loads((exported / "tokenizer_config.json").read_text())
@@ -142,11 +227,11 @@ class WhatIsExported(HuggingFaceTest):
 
     def test_a_tokenizer_that_transformers_would_take_for_another_is_pointed_out(self):
         directory = self.tokenizer(("llama3.json", "tokenizer.json"))
-        _, _, result = self.export(MODEL.parent / "qwen2", "--tokenizer", directory)
+        _, _, result = self.export(self.large_model(fixture=MODEL.parent / "qwen2"), "--tokenizer", directory)
         self.assertIn("PreTrainedTokenizerFast", result.stderr)
 
     def test_what_a_hugging_face_model_came_with_survives(self):
-        directory = self.model(eos_token_id=[5, 7], bos_token_id=None)
+        directory = self.large_model(eos_token_id=[5, 7], bos_token_id=None)
         generation = {"eos_token_id": [5, 7, 9], "temperature": 0.6}
         (directory / "generation_config.json").write_text(json.dumps(generation))
         shutil.copy(TOKENIZERS / "llama3.json", directory / "tokenizer.json")
@@ -175,10 +260,10 @@ class WhatIsExported(HuggingFaceTest):
 
 
 class WhatIsRefused(HuggingFaceTest):
-    def commands(self, directory):
-        return (run("checkpoint", "import-hf", directory, "--save", self.folder / "imported"),
-                run("checkpoint", "export-hf", directory, "--save", self.folder / "exported"),
-                run("generate", "--load", directory, "--prompt", "1", *NULL_TOKENIZER))
+    def commands(self, directory, *options):
+        return (run("checkpoint", "import-hf", directory, "--save", self.folder / "imported", *options),
+                run("checkpoint", "export-hf", directory, "--save", self.folder / "exported", *options),
+                run("generate", "--load", directory, "--prompt", "1", *NULL_TOKENIZER, *options))
 
     def check_refused(self, directory, *texts):
         for result in self.commands(directory):
@@ -194,10 +279,13 @@ class WhatIsRefused(HuggingFaceTest):
             return {**tensors, "model.norm.weight": (dtype, shape, floats(math.nan) + data[4:])}
         self.check_refused(self.model(tensors=spoil), "model.norm.weight", "NaN")
 
-    def test_unknown_keys_are_named_and_nothing_else(self):
-        for result in self.commands(self.model(rope_thetha=1.0)):
+    def test_unknown_keys_unless_they_are_to_be_ignored(self):
+        model = self.model(rope_thetha=1.0, clip_qkv=8.0)
+        self.check_refused(model, "clip_qkv, rope_thetha", "--ignore_keys clip_qkv,rope_thetha")
+        for result in self.commands(model, "--ignore_keys", "clip_qkv,rope_thetha"):
             self.assert_success(result)
-            self.assertIn("rope_thetha", result.stderr)
+        result = run("generate", "--load", self.folder / "imported", "--prompt", "1", "--ignore_keys", "a", *NULL_TOKENIZER)
+        self.assert_refused(result, "--ignore_keys is for Hugging Face models")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,14 @@ TEST(Json, RefusesNumbersThatDoNotFit) {
               ThrowsMessage<UserError>(HasSubstr("f.json: a number")));
 }
 
+TEST(Json, PythonsNumbersThatAreNoneBecomeTheirNames) {
+  EXPECT_EQ(
+      parse_json(R"({"a": NaN, "b": [-Infinity, Infinity], "c\\": "NaN \" Infinity"})", "f.json").dump(),
+      R"({"a":"NaN","b":["-Infinity","Infinity"],"c\\":"NaN \" Infinity"})");
+  EXPECT_THAT([] { parse_json("[Nan, NaN]", "f.json"); },
+              ThrowsMessage<UserError>("f.json:1: this is not JSON"));
+}
+
 TEST(Json, RefusesNestingThatWouldUseUpTheStack) {
   EXPECT_NO_THROW(parse_json(nested(100), "f.json"));
   EXPECT_THAT([] { parse_json(nested(1000000), "f.json"); },

@@ -136,6 +136,36 @@ TEST_F(Preprocess, TheContentDecidesWhatAFileHolds) {
   EXPECT_EQ(refusal_of("a.txt", "[{\"text\": \"a\"}]\n", DocumentFormat::lines), "accepted");
 }
 
+TEST_F(Preprocess, APartOfASplitCorpusIsReadAsItsLinesAre) {
+  const std::string cut = " end of a line\"}\n", good = "{\"text\": \"from JSON\"}\n";
+  for (const char* name : {"part-00001", "c.jsonl.1"}) {
+    for (const std::string& rest : {good, good + good + "a line of another kind\n" + good}) {
+      const std::string path = write(name, cut + rest);
+      EXPECT_THAT(primus::testing::message_of([&] { preprocess(bytes_, options(path)); }),
+                  HasSubstr(std::string(name) + ":1: broken JSON"));
+      PreprocessOptions given = options(path);
+      given.skip_bad = true;
+      EXPECT_EQ(preprocess(bytes_, given).skipped.count, rest == good ? 1 : 2);
+      EXPECT_EQ(sequences("out_text_document").front(), "from JSON");
+    }
+  }
+  PreprocessOptions as_text = options(write("part", cut + good));
+  as_text.format = DocumentFormat::lines;
+  EXPECT_EQ(preprocess(bytes_, as_text).outputs[0].documents, 2);
+  preprocess(bytes_, options(write("code.txt", "int a[] =\n{}\n;\n")));
+  EXPECT_THAT(sequences("out_text_document"), ElementsAre("int a[] =", "{}", ";"));
+}
+
+TEST_F(Preprocess, DictionariesThatPythonPrintedAreRefused) {
+  const std::string dicts = "{'text': 'a'}\n{'text': \"it's\"}\n";
+  for (const char* name : {"a.txt", "a.jsonl", "part-00001"})
+    EXPECT_THAT(refusal_of(name, "a line cut off'}\n" + dicts), HasSubstr("holds Python dictionaries"))
+        << name;
+  EXPECT_THAT(refusal_of("a.jsonl", dicts, DocumentFormat::jsonl),
+              HasSubstr("a key in double quotes, found '"));
+  EXPECT_EQ(refusal_of("a.txt", dicts, DocumentFormat::lines), "accepted");
+}
+
 TEST_F(Preprocess, AByteOrderMarkIsNoTextInAnyFormat) {
   const std::string mark = "\xEF\xBB\xBF";
   for (const auto format : {DocumentFormat::automatic, DocumentFormat::lines, DocumentFormat::paragraphs,
@@ -160,8 +190,10 @@ TEST_F(Preprocess, FilesOfOtherKindsAreNamedInEveryFormat) {
     EXPECT_THAT(refusal_of("a.txt", "\x28\xB5\x2F\xFD rest", format), HasSubstr("it is zstd data"));
     EXPECT_THAT(refusal_of("a.jsonl", "PAR1\x15\x04\x15", format), HasSubstr("it is a Parquet table"));
   }
-  EXPECT_THAT(refusal_of("a.jsonl", "{\"text\": \"na\xEFve\"}\n"),
-              HasSubstr("a.jsonl:1: text is not valid UTF-8 at byte 12 (0xef); if it is Latin-1"));
+  EXPECT_THAT(
+      refusal_of("a.jsonl", "{\"text\": \"na\xEFve\"}\n"),
+      HasSubstr(
+          "a.jsonl:1: text is not valid UTF-8 at byte 12 (0xef), and bytes do not tell which encoding"));
 }
 
 TEST_F(Preprocess, AllInputsAreLookedAtBeforeOneIsRead) {

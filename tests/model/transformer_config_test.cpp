@@ -251,6 +251,22 @@ TEST(TransformerConfigFrom, SaysWhatDoesNotFit) {
               HasSubstr("lists 2 layers, and 'num_layers' is 32"));
 }
 
+TEST(TransformerConfigFrom, PaddedVocabSizeGivesAModelMoreRowsThanItsTokenizerHasEntries) {
+  const auto made = [](const char* line) {
+    return transformer_config_from(
+        config::derive(Arguments::from_yaml(with(line)), {.world_size = 4}).arguments, 151665);
+  };
+  EXPECT_EQ(made("padded_vocab_size: null").vocab_size, 151665);
+  const TransformerConfig larger = made("padded_vocab_size: 151936");
+  EXPECT_EQ(larger.vocab_size, 151936);
+  EXPECT_EQ(larger.padded_vocab_size, 151936);
+  const TransformerConfig odd = made("padded_vocab_size: 151667\ntensor_model_parallel_size: 4");
+  EXPECT_EQ(odd.vocab_size, 151667);
+  EXPECT_EQ(odd.padded_vocab_size, 151668) << "each rank has as many rows";
+  EXPECT_THAT(primus::testing::message_of([&] { made("padded_vocab_size: 151664"); }),
+              HasSubstr("'padded_vocab_size' is 151664, and the tokenizer has 151665 entries"));
+}
+
 TEST(ArgumentsFrom, DescribeTheModelThatTheyCameFrom) {
   const std::vector<void (*)(TransformerConfig&)> changes = {
       [](TransformerConfig&) {},

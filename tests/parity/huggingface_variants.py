@@ -94,7 +94,7 @@ def difference(name, config, dtype, shards, change, directory):
     model, tokens = load(original), make_tokens(1, seed=7)[0]
     for command in (["import-hf", original, "--save", imported], ["export-hf", imported, "--save", exported]):
         result = run("checkpoint", *command)
-        if result.returncode != 0 or "mean nothing" in result.stderr:  # Every key that the class has is known.
+        if result.returncode != 0:
             return result.stderr.strip()
     with torch.no_grad():
         expected, logits = model(tokens).logits, load(exported)(tokens).logits

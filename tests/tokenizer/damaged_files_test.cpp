@@ -66,7 +66,7 @@ TEST(DamagedFiles, RanksAndIdsThatAreNoWholeNumbersAreRefused) {
         "sep": ["a", {}], "cls": ["a", 0]}}, "model": {{"type": "BPE", "vocab": {{"a": 0}}, "merges": []}}}})",
                                       id));
     EXPECT_THAT([&] { read("HuggingFaceTokenizer", directory / "tokenizer.json"); },
-                ThrowsMessage<UserError>(HasSubstr("the id of `sep` must be a whole number")))
+                ThrowsMessage<UserError>(HasSubstr("the id of 'sep' must be a whole number")))
         << id;
   }
 }

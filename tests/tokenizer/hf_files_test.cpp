@@ -58,13 +58,13 @@ Files begin_with(TokenId id) {
 
 TEST(HuggingFaceFiles, AKeyThatNobodyKnowsIsRefusedWithItsPlace) {
   const std::pair<const char*, const char*> places[] = {
-      {"/model/new_option", "`model.new_option`"},
-      {"/pre_tokenizer/new_option", "`pre_tokenizer.new_option`"},
-      {"/normalizer/normalizers/1/new_option", "`normalizer.normalizers[1].new_option`"},
-      {"/decoder/new_option", "`decoder.new_option`"},
-      {"/post_processor/new_option", "`post_processor.new_option`"},
-      {"/added_tokens/0/new_option", "`added_tokens[0].new_option`"},
-      {"/new_option", "`new_option`"}};
+      {"/model/new_option", "'model.new_option'"},
+      {"/pre_tokenizer/new_option", "'pre_tokenizer.new_option'"},
+      {"/normalizer/normalizers/1/new_option", "'normalizer.normalizers[1].new_option'"},
+      {"/decoder/new_option", "'decoder.new_option'"},
+      {"/post_processor/new_option", "'post_processor.new_option'"},
+      {"/added_tokens/0/new_option", "'added_tokens[0].new_option'"},
+      {"/new_option", "'new_option'"}};
   for (const auto& [pointer, named] : places) {
     Files files;
     files.at("/pre_tokenizer") = {{"type", "Digits"}, {"individual_digits", true}};
@@ -106,7 +106,7 @@ TEST(HuggingFaceFiles, StagesThatAreNotSupportedAreNamed) {
            {"dropout", 0.1}, {"end_of_word_suffix", "</w>"}, {"continuing_subword_prefix", "##"}}) {
     Files files;
     files.at("/model")[key] = value;
-    files.expect_refusal("`model." + key + "`");
+    files.expect_refusal("'model." + key + "'");
   }
 }
 
@@ -181,11 +181,11 @@ TEST(HuggingFaceFiles, TheTwoFilesAgreeOnBeginAndEndTokens) {
   files.config["add_bos_token"] = true;
   EXPECT_EQ(files.load()->encode("ab"), (Ids{3, 2}));
   files.config["add_bos_token"] = false;
-  files.expect_refusal("`add_bos_token` is false, but the post_processor of tokenizer.json puts the ids [3]");
+  files.expect_refusal("'add_bos_token' is false, but the post_processor of tokenizer.json puts the ids [3]");
   EXPECT_EQ(files.load(false)->encode("ab"), (Ids{2}));
   files.config["add_bos_token"] = true;
   files.config["add_eos_token"] = true;
-  files.expect_refusal("`add_eos_token` is true");
+  files.expect_refusal("'add_eos_token' is true");
 }
 
 TEST(HuggingFaceFiles, AClassAddsABeginTokenUnlessToldOtherwise) {
@@ -193,7 +193,7 @@ TEST(HuggingFaceFiles, AClassAddsABeginTokenUnlessToldOtherwise) {
   files.config["tokenizer_class"] = "LlamaTokenizerFast";
   EXPECT_EQ(files.load()->encode("ab"), (Ids{3, 2}));
   files.at("/post_processor") = nullptr;
-  files.expect_refusal("`add_bos_token` is true for a LlamaTokenizer that does not set it");
+  files.expect_refusal("'add_bos_token' is true for a LlamaTokenizer that does not set it");
   files.config["add_bos_token"] = false;
   EXPECT_EQ(files.load()->encode("ab"), (Ids{2}));
 }
@@ -202,7 +202,7 @@ TEST(HuggingFaceFiles, TheTwoFilesAgreeOnAPrefixSpace) {
   Files files;
   files.at("/pre_tokenizer") = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}};
   files.config["add_prefix_space"] = true;
-  files.expect_refusal("`add_prefix_space` is true, but tokenizer.json does not add one");
+  files.expect_refusal("'add_prefix_space' is true, but tokenizer.json does not add one");
   files.at("/pre_tokenizer/add_prefix_space") = true;
   EXPECT_EQ(files.load()->encode("a"), (Ids{5, 0}));
   files.config = {{"tokenizer_class", "GPT2Tokenizer"}};
@@ -217,14 +217,14 @@ TEST(HuggingFaceFiles, OptionsThatOnlyPythonCanFollowAreRefused) {
                                    {"image_token", "<image>"}}) {
     Files files;
     files.config[key] = value;
-    files.expect_refusal("`" + key + "`");
+    files.expect_refusal("'" + key + "'");
   }
 }
 
 TEST(HuggingFaceFiles, ATextWithoutATokenNamesTheFileAndTheMissingKey) {
   EXPECT_THAT([] { Files().load()->encode("ax"); },
               ThrowsMessage<UserError>(AllOf(HasSubstr("/tokenizer.json: "), HasSubstr("no token for \"x\""),
-                                             HasSubstr("names no `unk_token`"))));
+                                             HasSubstr("names no 'unk_token'"))));
 }
 
 TEST(HuggingFaceFiles, ATemplateAddsOnlyTokensThatExist) { begin_with(77).expect_refusal("adds the id 77"); }
@@ -243,10 +243,10 @@ TEST(HuggingFaceFiles, SentencePieceModelsFollowTheirConfiguration) {
   const auto expect_refusal = [&](const Json& config, const char* part) {
     EXPECT_THAT([&] { load(config); }, ThrowsMessage<UserError>(HasSubstr(part)));
   };
-  expect_refusal({{"legacy", false}}, "`legacy`: false");
+  expect_refusal({{"legacy", false}}, "'legacy': false");
   expect_refusal({{"pad_token", "<none>"}}, "\"<none>\" is not in");
   expect_refusal({{"tokenizer_class", "T5Tokenizer"}}, "T5Tokenizer is not supported");
-  expect_refusal({{"sp_model_kwargs", {{"enable_sampling", true}}}}, "`sp_model_kwargs`");
+  expect_refusal({{"sp_model_kwargs", {{"enable_sampling", true}}}}, "'sp_model_kwargs'");
 }
 
 TEST(HuggingFaceFiles, ATiktokenFileIsNoSentencePieceModelWhateverItsName) {

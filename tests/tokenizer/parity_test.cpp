@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -18,6 +19,8 @@ namespace primus::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 class HuggingFaceParity : public ::testing::TestWithParam<const char*> {};
 
@@ -114,6 +117,50 @@ TEST(TiktokenParity, GivesTheSameIds) {
       EXPECT_EQ(tokenizer->encode(text), given["ids"][i].get<Ids>()) << text;
     }
   }
+}
+
+TEST(TiktokenParity, ATokenizerFileOfHuggingFaceGivesTheSameIds) {
+  const primus::testing::TemporaryDirectory directory;
+  write_file_atomically(directory / "tokenizer.model", llama3_lines());
+  const auto cases = testing::cases();
+  const std::string vocabulary = testing::fixture("tiktoken_vocab.tiktoken");
+  const auto size = cases["tiktoken"]["vocab_size"].get<std::int64_t>();
+  const auto special = cases["tiktoken"]["special"].get<std::int64_t>();
+  for (const TokenizerOptions& options :
+       {TokenizerOptions{.type = "TikTokenizer",
+                         .model = vocabulary,
+                         .vocab_size = size,
+                         .tiktoken_pattern = "v1",
+                         .tiktoken_num_special_tokens = special},
+        TokenizerOptions{.type = "TikTokenizer",
+                         .model = vocabulary,
+                         .vocab_size = size,
+                         .tiktoken_num_special_tokens = special},
+        TokenizerOptions{.type = "Llama3Tokenizer", .model = directory.path().string()}}) {
+    write_file_atomically(directory / "tokenizer.json", tiktoken_as_huggingface(options)->dump());
+    const auto original = make_tokenizer(options);
+    const auto converted = load_huggingface(directory / "tokenizer.json", true);
+    std::filesystem::remove(directory / "tokenizer.json");
+    EXPECT_EQ(converted->vocab_size(), original->vocab_size());
+    for (const std::string text : cases["texts"])
+      EXPECT_EQ(converted->encode(text), original->encode(text)) << text;
+    EXPECT_EQ(converted->encode("a<|end_of_text|></s><SPECIAL_9>"),
+              original->encode("a<|end_of_text|></s><SPECIAL_9>"));
+  }
+  EXPECT_FALSE(tiktoken_as_huggingface({.type = "ByteLevelTokenizer"}));
+}
+
+TEST(TiktokenParity, APieceThatIsSpelledAsASpecialTokenIsNotWritten) {
+  const primus::testing::TemporaryDirectory directory;
+  write_file_atomically(directory / "v.tiktoken", "YQ== 0\nPHM+ 1\n");  // "a" and "<s>"
+  EXPECT_THAT(
+      [&] {
+        tiktoken_as_huggingface({.type = "TikTokenizer",
+                                 .model = (directory / "v.tiktoken").string(),
+                                 .vocab_size = 10,
+                                 .tiktoken_num_special_tokens = 8});
+      },
+      ThrowsMessage<UserError>(HasSubstr("the piece <s> is spelled as a special token")));
 }
 
 TEST(SentencePieceParity, GivesTheSameIdsAndTexts) {

@@ -16,7 +16,10 @@ inline constexpr Argument tokenizer_arguments[] = {
      {.check = Check::positive}},
     {"merge_file", text, "null", implemented, "BPE merges of a GPT-2 tokenizer.",
      {.null = true, .when = "!mock_data and tokenizer_type=GPT2BPETokenizer|null"}},
-    {"padded_vocab_size", integer, "null", not_yet, "Vocabulary with padding; derived.", {.null = true}},
+    {"padded_vocab_size", integer, "null", implemented,
+     "Rows of the embedding, for a model that has more of them than its tokenizer has entries; null: the "
+     "tokenizer's entries, padded by make_vocab_size_divisible_by.",
+     {.null = true, .check = Check::positive}},
     {"tiktoken_num_special_tokens", integer, "1000", implemented,
      "How many special tokens a tiktoken vocabulary has.", {.when = "tokenizer_type=TikTokenizer"}},
     {"tiktoken_pattern", text, "null", implemented,
