@@ -183,8 +183,13 @@ void rename_file(const fs::path& from, const fs::path& to) {
 }
 
 void make_directories(const fs::path& path) {
+  // Another process may remove an empty directory while the ones inside of it are made: then from the start.
+  constexpr int attempts = 100;
   std::error_code error;
-  fs::create_directories(path, error);
+  for (int i = 0; i < attempts; ++i) {
+    fs::create_directories(path, error);
+    if (error != std::errc::file_exists && error != std::errc::no_such_file_or_directory) break;
+  }
   if (error) throw_file_error("cannot create directory " + path.string(), error.value());
 }
 

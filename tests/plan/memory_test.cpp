@@ -14,7 +14,7 @@ model::TransformerConfig small_model(at::ScalarType dtype) {
   config.hidden_size = 8;
   config.num_attention_heads = 2;
   config.num_query_groups = 1;
-  config.kv_channels = 4;
+  config.kv_channels = config.rope.dim = 4;
   config.ffn_hidden_size = 16;
   config.vocab_size = config.padded_vocab_size = 128;
   config.params_dtype = dtype;
