@@ -260,6 +260,13 @@ std::vector<std::string> Arguments::without_effect() const {
   return lines;
 }
 
+Where Arguments::where_of(std::initializer_list<std::size_t> indices) const {
+  const std::size_t strongest = *std::max_element(indices.begin(), indices.end(), [&](auto a, auto b) {
+    return values_[a].as_set().origin.layer < values_[b].as_set().origin.layer;
+  });
+  return values_[strongest].as_set().origin.where();
+}
+
 void Arguments::throw_unset(std::size_t index) {
   throw_user_error("the argument '{}' is required: give it a value", argument_at(index).name);
 }

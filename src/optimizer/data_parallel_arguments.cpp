@@ -23,15 +23,11 @@ BufferOptions buffer_options_from(const config::Arguments& arguments, int data_p
   constexpr std::int64_t smallest = 40'000'000, per_rank = 1'000'000;
   BufferOptions options{.bucket_size = 0, .data_parallel_size = data_parallel_size};
   const auto size = arguments.get<"ddp_bucket_size">(), count = arguments.get<"ddp_num_buckets">();
+  if (!arguments.get<"overlap_grad_reduce">()) return options;
   if (size && count) {
     throw UserError(arguments.where<"ddp_num_buckets">(),
                     "ddp_bucket_size and ddp_num_buckets exclude each other: leave one of them null");
   }
-  if (size.value_or(1) < 1 || count.value_or(1) < 1) {
-    throw UserError(size ? arguments.where<"ddp_bucket_size">() : arguments.where<"ddp_num_buckets">(),
-                    "must be at least 1");
-  }
-  if (!arguments.get<"overlap_grad_reduce">()) return options;
   options.bucket_size = std::max(smallest, per_rank * data_parallel_size);
   if (size) options.bucket_size = *size;
   if (count) options.bucket_size = (elements + *count - 1) / *count;

@@ -46,6 +46,9 @@ struct SchedulerConfig {
   bool use_checkpoint = false;
 };
 
+/// Throws UserError that names the arguments at fault.
+void check(const SchedulerConfig& config);
+
 /// Learning rate and weight decay as functions of the samples seen: Megatron's OptimizerParamScheduler. The
 /// first iteration runs with the rate of 0 samples (`init_lr` when there is a warm-up).
 ///

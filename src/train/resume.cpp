@@ -60,14 +60,16 @@ std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::file
 
 std::optional<LoadPlan> plan_given(const ResumeSettings& settings) {
   if (settings.load.empty()) return std::nullopt;
-  const auto location = checkpoint::find_checkpoint(settings.load, settings.ckpt_step);
+  const auto location = blame(settings.load_where,
+                              [&] { return checkpoint::find_checkpoint(settings.load, settings.ckpt_step); });
   if (!location) {
     if (!settings.exit_on_missing_checkpoint) return std::nullopt;
-    throw_user_error(
-        "load: {} holds no checkpoint (no {}): correct the path, or set exit_on_missing_checkpoint to false "
-        "to start "
-        "from random weights",
-        settings.load, checkpoint::tracker_file(settings.load).filename().string());
+    throw UserError(
+        settings.load_where,
+        fmt::format(
+            "load: {} holds no checkpoint (no {}): correct the path, or set exit_on_missing_checkpoint "
+            "to false to start from random weights",
+            settings.load, checkpoint::tracker_file(settings.load).filename().string()));
   }
   LoadPlan plan = plan_of(*location, fmt::format("loads {}", location->path.string()));
   plan.optimizer = !settings.no_load_optim;
