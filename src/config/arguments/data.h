@@ -58,8 +58,8 @@ inline constexpr Argument data_arguments[] = {
     {"full_validation", boolean, "false", implemented,
      "Evaluate on the whole validation set each time, not on eval_iters batches."},
     {"iterations_to_skip", integers, "[]", implemented,
-     "Iterations whose batch is taken from the data but not trained on, the first being 1. So does the newest "
-     "Megatron; that of core 0.16 skips the iteration after each.",
+     "Iterations, counted from 1, whose batch is read but not trained on. The listed iteration itself is skipped; "
+     "Megatron-Core 0.16 skips iteration n + 1 instead when n is listed.",
      {.preset = "null", .null = true, .range = positive}},
     {"mid_level_dataset_surplus", number, "0.005", implemented,
      "Extra share of samples to build for each part of a blend, so that none runs short.",
