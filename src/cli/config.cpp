@@ -10,6 +10,7 @@
 #include "config/print.h"
 #include "config/validate.h"
 #include "core/file.h"
+#include "train/inputs.h"
 #include "train/settings.h"
 
 namespace primus::cli {
@@ -170,13 +171,20 @@ std::vector<std::string> expanded(const std::string& pattern) {
   return files.empty() ? std::vector<std::string>{pattern} : files;
 }
 
-/// What is wrong with one file, up to what `train` finds when it makes its settings.
-config::ValidationReport report_on(const config::ResolveRequest& request,
-                                   std::optional<std::int64_t> world_size) {
-  config::ValidationReport report = config::validate(request, world_size);
+/// A report, and the files that the experiment names and that are not on this machine. Training may run where
+/// they are, so that they are no problem of the experiment.
+struct Report : config::ValidationReport {
+  std::vector<std::string> missing_files;
+};
+
+/// What is wrong with one file, up to what `train` finds in its settings and the files that it reads.
+Report report_on(const config::ResolveRequest& request, std::optional<std::int64_t> world_size) {
+  Report report{config::validate(request, world_size), {}};
   if (!report.derived || !report.problems.empty() || !report.unsupported.empty()) return report;
+  const config::Arguments& arguments = report.derived->arguments;
   try {
-    train::check_settings(report.derived->arguments, static_cast<int>(report.world_size));
+    train::check_settings(arguments, static_cast<int>(report.world_size));
+    report.missing_files = train::missing_inputs(arguments, report.root_directory);
   } catch (const UserError& error) {
     report.problems.push_back({config::Problem::Kind::rule, {}, error.what()});
   }
@@ -187,16 +195,20 @@ bool is_refused(const config::ValidationReport& report) {
   return !report.problems.empty() || !report.unsupported.empty();
 }
 
-std::string verdict(const config::ValidationReport& report) {
-  const auto counted = [](std::size_t count) {
-    return count == 1 ? std::string("1 problem") : fmt::format("{} problems", count);
-  };
-  if (!report.problems.empty()) return counted(report.problems.size());
+/// "1 rank", "2 ranks".
+std::string counted(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string verdict(const Report& report) {
+  if (!report.problems.empty()) return counted(std::ssize(report.problems), "problem");
   if (!report.unsupported.empty()) return fmt::format("{} unsupported", report.unsupported.size());
+  if (!report.missing_files.empty())
+    return fmt::format("ok, {} not on this machine", counted(std::ssize(report.missing_files), "file"));
   return "ok";
 }
 
-void print_table(const std::vector<config::ValidationReport>& reports) {
+void print_table(const std::vector<Report>& reports) {
   std::size_t width = 4;
   for (const auto& report : reports) width = std::max(width, report.file.size());
   print(fmt::format("{:<{}}  {:>5}  {}\n", "FILE", width, "RANKS", "VERDICT"));
@@ -222,7 +234,7 @@ void validate(const ValidateOptions& options, std::vector<std::string> tokens) {
   std::vector<std::string> patterns;
   for (const std::string& word : options.configs) (is_override(word) ? tokens : patterns).push_back(word);
 
-  std::vector<config::ValidationReport> reports;
+  std::vector<Report> reports;
   config::ResolveRequest request = options.config.request(tokens);
   for (const std::string& pattern : patterns) {
     for (const std::string& file : expanded(pattern)) {
@@ -234,8 +246,10 @@ void validate(const ValidateOptions& options, std::vector<std::string> tokens) {
   if (reports.size() == 1) {
     print_details(reports[0], /*heading=*/false);
     print_warnings(reports[0].notes);
+    print_warnings(reports[0].missing_files);
     if (is_refused(reports[0])) throw_user_error("{} cannot be trained as it is", reports[0].file);
-    print(fmt::format("{} can be trained on {} ranks\n", reports[0].file, reports[0].world_size));
+    print(fmt::format("{} can be trained on {}{}\n", reports[0].file, counted(reports[0].world_size, "rank"),
+                      reports[0].missing_files.empty() ? "" : " once the missing files are in place"));
     return;
   }
   const auto refused = std::count_if(reports.begin(), reports.end(), is_refused);
@@ -249,7 +263,9 @@ void validate(const ValidateOptions& options, std::vector<std::string> tokens) {
 
 void add_validate(CLI::App& parent) {
   CLI::App* command =
-      parent.add_subcommand("validate", "Report everything that is wrong with experiment files");
+      parent.add_subcommand("validate",
+                            "Report everything that is wrong with experiment files, and warn of "
+                            "files that they name and that are not on this machine");
   auto options = std::make_shared<ValidateOptions>();
   command->add_option("--config,--exp", options->configs, "Experiment files; * and ? are expanded")
       ->required()

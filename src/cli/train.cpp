@@ -19,6 +19,7 @@
 #include "parallel/layout_arguments.h"
 #include "train/run_directory.h"
 #include "train/run_lock.h"
+#include "train/settings.h"
 #include "train/trainer.h"
 
 namespace primus::cli {
@@ -91,6 +92,7 @@ void run_training(config::Experiment& experiment, const launch::World& world, Lo
   for (const std::string& note : derived.notes) {
     if (speaks) logger.info(note);
   }
+  train::check_settings(derived.arguments, world.size);
   const std::string fingerprint = checksum(to_yaml(config::resolved_tree(experiment)));
   experiment.arguments = std::move(derived.arguments);
   kernels::cpu::install_caching_allocator();

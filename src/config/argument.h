@@ -1,7 +1,8 @@
 #pragma once
 
-#include <cstdint>
 #include <string_view>
+
+#include "config/range.h"
 
 namespace primus::config {
 
@@ -34,26 +35,12 @@ struct Support {
   std::string_view values = "";  ///< the implemented values, as in "adam|sgd"; empty: all
 };
 
-/// A condition on a number, or on each number of a list.
-enum class Check {
-  none,
-  positive,
-  not_negative,
-  fraction,
-  ranks,  ///< from 1 to `most_ranks`
-};
-
-/// More ranks than any machine has: what is computed from numbers of ranks stays in 64 bits.
-inline constexpr std::int64_t most_ranks = 1'000'000;
-/// Integers go from minus this to this, for the same reason.
-inline constexpr std::int64_t largest_integer = 1'000'000'000'000;
-
 /// What only some rows need.
 struct Details {
   std::string_view preset = "";   ///< what pre_trainer.yaml or language_model.yaml say, where not the default
   bool null = false;              ///< null is a value. When the default is null and this is false: required
   std::string_view choices = "";  ///< the allowed texts, as in "a|b"
-  Check check = Check::none;
+  Range range = {};               ///< of a number, or of each number of a list
   /// The condition under which the argument counts, beside that of its section (see condition.h). Where it
   /// does not hold, the value is never refused and has no effect, which is said once.
   std::string_view when = "";
@@ -84,6 +71,12 @@ struct Argument {
 namespace table {
 
 using enum Type;
+
+inline constexpr Range positive = {.low = 0, .low_excluded = true};
+inline constexpr Range not_negative = {.low = 0};
+inline constexpr Range fraction = {.low = 0, .high = 1};
+inline constexpr Range below_one = {.low = 0, .high = 1, .high_excluded = true};
+inline constexpr Range ranks = {.low = 1, .high = most_ranks};
 
 inline constexpr Support implemented = {Status::implemented};
 /// Implemented for some values; `train` refuses the others.

@@ -237,12 +237,14 @@ std::string Arguments::no_effect_of(std::size_t index) const {
   const Argument& argument = argument_at(index);
   for (const std::string_view when : {section_at(index).when, argument.details.when}) {
     if (!holds(when, argument.name))
-      return fmt::format("it counts only with {}", to_string(Condition::parse(when)));
+      return fmt::format("has no effect here: it only applies with {}", to_string(Condition::parse(when)));
   }
   const bool replaced = values_[index].origin.layer == Layer::derived &&
                         !same_after_conversion(argument, values_[index], values_[index].as_set());
-  if (replaced) return fmt::format("it becomes {}. {}", resolved_at(index).as_written(), argument.doc);
-  return argument.support.status == Status::no_effect ? std::string(argument.support.reason) : "";
+  if (replaced)
+    return fmt::format("is replaced: the run uses {}. {}", resolved_at(index).as_written(), argument.doc);
+  if (argument.support.status != Status::no_effect) return "";
+  return fmt::format("has no effect here: {}", argument.support.reason);
 }
 
 std::vector<std::string> Arguments::without_effect() const {
@@ -252,12 +254,19 @@ std::vector<std::string> Arguments::without_effect() const {
     const Value& given = values_[index].as_set();
     const bool chosen = given.origin.layer >= Layer::experiment;  // presets set many of these
     if (!chosen || is_default(argument, given)) continue;
-    const std::string reason = no_effect_of(index);
-    if (reason.empty()) continue;
-    lines.push_back(fmt::format("{}: '{}: {}' has no effect here: {}", to_string(given.origin.where()),
-                                argument.name, given.as_written(), reason));
+    const std::string what = no_effect_of(index);
+    if (what.empty()) continue;
+    lines.push_back(fmt::format("{}: '{}: {}' {}", to_string(given.origin.where()), argument.name,
+                                given.as_written(), what));
   }
   return lines;
+}
+
+Where Arguments::where_of(std::initializer_list<std::size_t> indices) const {
+  const std::size_t strongest = *std::max_element(indices.begin(), indices.end(), [&](auto a, auto b) {
+    return values_[a].as_set().origin.layer < values_[b].as_set().origin.layer;
+  });
+  return values_[strongest].as_set().origin.where();
 }
 
 void Arguments::throw_unset(std::size_t index) {

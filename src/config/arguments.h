@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -116,10 +117,12 @@ class Arguments {
     }
   }
 
-  /// Where the value was set, for messages: "file:line", or the layer when it is a default.
-  template <ArgumentName Name>
+  /// Where the value was set, for messages: "file:line", or the layer when it is a default. Of several
+  /// arguments, where the one was set that the strongest layer sets, as an override beats a preset; at a tie
+  /// the first.
+  template <ArgumentName... Names>
   Where where() const {
-    return values_[detail::index_of<Name>()].origin.where();
+    return where_of({detail::index_of<Names>()...});
   }
 
   /// The value as it was given, with its origin and what it replaced; by index in the table.
@@ -138,6 +141,10 @@ class Arguments {
 
   /// Whether the argument counts: what it belongs to is on, by the conditions of its row and its section.
   bool counts(std::size_t index) const;
+  template <ArgumentName Name>
+  bool counts() const {
+    return counts(detail::index_of<Name>());
+  }
 
   /// Arguments that count and were set to what this engine does not support: another value than those of
   /// their row, or than their default (Megatron's or the base presets'). `train` refuses them. What belongs
@@ -155,6 +162,7 @@ class Arguments {
   bool is_refused(std::size_t index) const;
   bool belongs_to_refused(std::size_t index) const;
   std::string no_effect_of(std::size_t index) const;
+  Where where_of(std::initializer_list<std::size_t> indices) const;
   [[noreturn]] static void throw_unset(std::size_t index);
 
   std::vector<Value> values_;

@@ -61,28 +61,6 @@ std::optional<std::string> as_text(const Value& value) {
   return std::nullopt;
 }
 
-std::string check_text(Check check) {
-  switch (check) {
-    case Check::none: return "";
-    case Check::ranks: return fmt::format("must lie between 1 and {}", most_ranks);
-    case Check::positive: return "must be greater than 0";
-    case Check::not_negative: return "must not be negative";
-    case Check::fraction: return "must lie between 0 and 1";
-  }
-  return "";
-}
-
-bool passes(Check check, double number) {
-  switch (check) {
-    case Check::none: return true;
-    case Check::positive: return number > 0;
-    case Check::not_negative: return number >= 0;
-    case Check::fraction: return number >= 0 && number <= 1;
-    case Check::ranks: return number >= 1 && number <= static_cast<double>(most_ranks);
-  }
-  return true;
-}
-
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -117,7 +95,8 @@ std::optional<std::string> not_allowed(const Argument& argument, const T& item) 
     if (!std::isfinite(item)) return "must be a finite number";
   }
   if constexpr (!std::is_same_v<T, std::string>) {
-    if (!passes(argument.details.check, static_cast<double>(item))) return check_text(argument.details.check);
+    const Range& range = argument.details.range;
+    if (!range.contains(static_cast<double>(item))) return "must be " + to_string(range);
   }
   return std::nullopt;
 }
@@ -131,10 +110,12 @@ Outcome scalar_of(const Argument& argument, std::string_view wanted, const Value
   return TypedValue(*item);
 }
 
-/// Whether a text stands for a list, as in `data_path=[0.5, /a, 0.5, /b]` on the command line.
-bool is_list_in_text(const Value& value) { return value.is_text() && value.text()->starts_with('['); }
+/// Whether a text stands for a list or a map, as in `data_path=[0.5, /a, 0.5, /b]` on the command line.
+bool is_collection_in_text(const Value& value) {
+  return value.is_text() && (value.text()->starts_with('[') || value.text()->starts_with('{'));
+}
 
-/// The items of a list in YAML's brackets; none when the text is broken.
+/// The items of a list in YAML's brackets; none when the text is broken, or a map.
 std::optional<Value::List> list_in_text(const std::string& text) {
   try {
     const Value value = parse_yaml(text, "");
@@ -161,7 +142,7 @@ template <typename T>
 Outcome list_of(const Argument& argument, std::string_view wanted, const Value& value) {
   std::vector<T> items;
   if (value.is_null()) return TypedValue(items);
-  if (is_list_in_text(value)) {
+  if (is_collection_in_text(value)) {
     const auto list = list_in_text(*value.text());
     return list ? list_of<T>(argument, wanted, Value(*list)) : must_be(wanted, value);
   }
@@ -177,7 +158,7 @@ Outcome list_of(const Argument& argument, std::string_view wanted, const Value& 
 }
 
 Outcome words_of(const Argument& argument, const Value& value) {
-  if (!value.is_text() || is_list_in_text(value))
+  if (!value.is_text() || is_collection_in_text(value))
     return list_of<std::string>(argument, "a text, or a list of texts", value);
   return TypedValue(split_at_blanks(*value.text()));
 }

@@ -41,15 +41,9 @@ std::string default_text(const Argument& argument) {
   return fmt::format("{} (Megatron: {})", argument.details.preset, argument.default_value);
 }
 
-std::string check_suffix(const Argument& argument) {
-  switch (argument.details.check) {
-    case Check::none: return "";
-    case Check::positive: return ", greater than 0";
-    case Check::not_negative: return ", not negative";
-    case Check::fraction: return ", from 0 to 1";
-    case Check::ranks: return fmt::format(", from 1 to {}", most_ranks);
-  }
-  return "";
+std::string range_suffix(const Argument& argument) {
+  const std::string range = to_string(argument.details.range);
+  return range.empty() ? "" : ", " + range;
 }
 
 std::string shown_value(const Value& value) {
@@ -87,7 +81,7 @@ std::string escaped_for_table(std::string_view text) {
 std::string type_text(const Argument& argument) {
   const std::string null = argument.details.null ? " or null" : "";
   if (argument.details.choices.empty()) {
-    return std::string(bare_type(argument.type)) + check_suffix(argument) + null;
+    return std::string(bare_type(argument.type)) + range_suffix(argument) + null;
   }
   return (argument.holds_list() ? "some of " : "one of ") + with_commas(argument.details.choices) + null;
 }

@@ -62,6 +62,17 @@ std::string name_of(const Value& tree, std::string_view key, const std::string& 
   if (name.empty()) {
     throw UserError(value.origin.where(), fmt::format("'{}' is empty, and is part of the run's folder", key));
   }
+  // Programs take a leading - for an option, and shells a leading ~ for the home folder.
+  const bool has_control =
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+  if (has_control || name[0] == '-' || name[0] == '~') {
+    throw UserError(
+        value.origin.where(),
+        fmt::format(
+            "'{}' names a folder and must not begin with - or ~, nor contain a newline or another control "
+            "character; it is {}",
+            key, to_json(Value(std::move(name)), JsonStyle::one_line)));
+  }
   return name;
 }
 
@@ -312,6 +323,8 @@ std::string derived_comment(const Arguments& arguments) {
 
 Value resolved_tree(const Experiment& experiment) {
   Value tree = experiment.document;
+  // The original names a module that is already merged otherwise than one that it merges.
+  for (auto& [name, module] : *tree.map()->find("modules")->map()) module.map()->set("name", Value(name));
   for (auto& [key, value] : *tree.map()->find("modules")->map()->find(experiment.module)->map()) {
     const std::size_t index = find_argument(key);
     if (index < argument_count) value.content = experiment.arguments.set_at(index).content;

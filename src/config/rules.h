@@ -14,31 +14,18 @@ class RuleSubject {
       : a(arguments), context_(context), problems_(problems) {}
 
  protected:
-  /// Adds `message` as a problem at the place where the argument was set, unless the rule holds. An argument
-  /// that does not count breaks no rule.
-  template <ArgumentName Name>
+  /// Adds `message` as a problem at the place where the arguments were set (see `Arguments::where`), unless
+  /// the rule holds. An argument that does not count breaks no rule.
+  template <ArgumentName... Names>
   void require(bool holds, const std::string& message) {
-    if (!holds && counts<Name>()) problems_.push_back({Problem::Kind::rule, a.where<Name>(), message});
-  }
-
-  /// The same for a rule about two arguments: the place is that of the one which the user set later, as an
-  /// override beats a preset.
-  template <ArgumentName First, ArgumentName Second>
-  void require(bool holds, const std::string& message) {
-    const bool second = a.value(First.view()).origin.layer < a.value(Second.view()).origin.layer;
-    if (!holds && counts<First>() && counts<Second>())
-      problems_.push_back({Problem::Kind::rule, second ? a.where<Second>() : a.where<First>(), message});
+    if (!holds && (a.counts<Names>() && ...))
+      problems_.push_back({Problem::Kind::rule, a.where<Names...>(), message});
   }
 
   const Arguments& a;
   const RunContext& context_;
 
  private:
-  template <ArgumentName Name>
-  bool counts() const {
-    return a.counts(detail::index_of<Name>());
-  }
-
   std::vector<Problem>& problems_;
 };
 

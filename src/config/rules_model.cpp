@@ -20,7 +20,6 @@ class ModelRules : RuleSubject {
 
  private:
   void sizes() {
-    require<"hidden_size">(a.get<"hidden_size">() > 0, "'hidden_size' must be greater than 0");
     require<"encoder_num_layers">(
         !a.get<"encoder_num_layers">(),
         "'num_layers' and 'encoder_num_layers' are both set: set the latter to null");
@@ -32,15 +31,13 @@ class ModelRules : RuleSubject {
   void attention() {
     const std::int64_t heads = a.get<"num_attention_heads">();
     const std::int64_t hidden = a.get<"hidden_size">();
-    require<"num_attention_heads">(heads > 0, "'num_attention_heads' must be greater than 0");
     require<"num_attention_heads", "hidden_size">(
-        a.get<"kv_channels">() || heads < 1 || hidden % heads == 0,
+        a.get<"kv_channels">() || hidden % heads == 0,
         fmt::format("'hidden_size' ({}) is not divisible by 'num_attention_heads' ({}): set 'kv_channels'",
                     hidden, heads));
     require<"multi_latent_attention">(
         !a.get<"multi_latent_attention">() || !a.get<"group_query_attention">(),
         "'multi_latent_attention' and 'group_query_attention' exclude each other");
-    if (heads < 1) return;
     const std::int64_t tensor = a.get<"tensor_model_parallel_size">();
     require<"num_attention_heads", "tensor_model_parallel_size">(
         heads % tensor == 0,
@@ -59,10 +56,10 @@ class ModelRules : RuleSubject {
 
   void query_groups(std::int64_t groups, std::int64_t heads, std::int64_t tensor) {
     require<"num_query_groups", "num_attention_heads">(
-        groups > 0 && heads % groups == 0,
+        heads % groups == 0,
         fmt::format("'num_attention_heads' ({}) is not divisible by 'num_query_groups' ({})", heads, groups));
     require<"num_query_groups", "tensor_model_parallel_size">(
-        groups < 1 || groups % tensor == 0 || tensor % groups == 0,
+        groups % tensor == 0 || tensor % groups == 0,
         fmt::format(
             "of 'num_query_groups' ({}) and 'tensor_model_parallel_size' ({}) one must be a multiple of the "
             "other",

@@ -28,7 +28,6 @@ class ParallelRules : RuleSubject {
     const std::int64_t tensor = a.get<"tensor_model_parallel_size">();
     const std::int64_t pipeline = a.get<"pipeline_model_parallel_size">();
     const std::int64_t context = a.get<"context_parallel_size">();
-    if (tensor < 1 || pipeline < 1 || context < 1) return;  // reported by the argument's own check
     const std::int64_t model = tensor * pipeline * context;
     require<"tensor_model_parallel_size">(
         context_.world_size <= most_ranks,

@@ -25,15 +25,11 @@ class TrainingRules : RuleSubject {
  private:
   void batch() {
     const std::int64_t micro = a.get<"micro_batch_size">();
-    require<"micro_batch_size">(micro > 0,
-                                fmt::format("'micro_batch_size' must be greater than 0; it is {}", micro));
     const auto global = a.get<"global_batch_size">();
-    if (micro < 1 || !global) return;
-    require<"global_batch_size">(
-        *global > 0, fmt::format("'global_batch_size' must be greater than 0; it is {}", *global));
+    if (!global) return;
     const std::int64_t model = a.get<"tensor_model_parallel_size">() *
                                a.get<"pipeline_model_parallel_size">() * a.get<"context_parallel_size">();
-    if (*global < 1 || context_.world_size > most_ranks || context_.world_size % model != 0) return;
+    if (context_.world_size > most_ranks || context_.world_size % model != 0) return;
     const std::int64_t data_parallel = context_.world_size / model;
     const std::int64_t one_step = micro * data_parallel;
     const bool may_round = a.get<"decrease_batch_size_if_needed">() && *global >= one_step;
@@ -97,8 +93,6 @@ class TrainingRules : RuleSubject {
   }
 
   void data() {
-    require<"num_dataset_builder_threads">(a.get<"num_dataset_builder_threads">() > 0,
-                                           "'num_dataset_builder_threads' must be greater than 0");
     reads<"split">([](const std::optional<std::string>& split) {
       if (split) parse_split(*split);
     });
@@ -136,14 +130,25 @@ class TrainingRules : RuleSubject {
     require<"min_lr", "lr">(
         a.get<"min_lr">() <= a.get<"lr">(),
         fmt::format("'min_lr' ({}) must not be above 'lr' ({})", a.get<"min_lr">(), a.get<"lr">()));
+    require<"lr_warmup_init", "lr">(a.get<"lr_warmup_init">() <= a.get<"lr">(),
+                                    fmt::format("'lr_warmup_init' ({}) must not be above 'lr' ({})",
+                                                a.get<"lr_warmup_init">(), a.get<"lr">()));
+    if (const auto decoupled = a.get<"decoupled_lr">()) {
+      const double lowest = a.get<"decoupled_min_lr">().value_or(a.get<"min_lr">());
+      require<"decoupled_lr", "decoupled_min_lr", "min_lr">(
+          lowest <= *decoupled,
+          fmt::format("'decoupled_min_lr' ({}, by default 'min_lr') must not be above 'decoupled_lr' ({})",
+                      lowest, *decoupled));
+    }
     const bool constant = a.get<"weight_decay_incr_style">() == "constant";
-    const bool start = a.get<"start_weight_decay">().has_value(),
-               end = a.get<"end_weight_decay">().has_value();
+    const auto start = a.get<"start_weight_decay">(), end = a.get<"end_weight_decay">();
     require<"weight_decay_incr_style">(
         constant ? !start && !end : start && end,
         constant ? "'weight_decay_incr_style: constant' takes no 'start_weight_decay' and 'end_weight_decay'"
                  : "'weight_decay_incr_style' other than constant needs 'start_weight_decay' and "
                    "'end_weight_decay'");
+    require<"start_weight_decay", "end_weight_decay">(
+        !start || !end || *start <= *end, "'start_weight_decay' must not be above 'end_weight_decay'");
     require<"override_opt_param_scheduler">(
         !a.get<"override_opt_param_scheduler">() || !a.get<"use_checkpoint_opt_param_scheduler">(),
         "'override_opt_param_scheduler' and 'use_checkpoint_opt_param_scheduler' exclude each other");
@@ -172,10 +177,10 @@ class TrainingRules : RuleSubject {
         "'non_persistent_ckpt_type: local' needs 'non_persistent_local_ckpt_dir'");
     if (a.get<"save">()) {
       const std::int64_t interval = a.get<"save_interval">().value_or(0);
-      require<"save_interval">(interval > 0, "'save' needs a 'save_interval' greater than 0");
+      require<"save_interval">(interval > 0, "'save' needs a 'save_interval'");
       const auto retain = a.get<"save_retain_interval">();
       require<"save_retain_interval">(
-          !retain || (*retain > 0 && interval > 0 && *retain % interval == 0),
+          !retain || (interval > 0 && *retain % interval == 0),
           fmt::format("'save_retain_interval' must be a multiple of 'save_interval' ({})", interval));
     }
     require<"load_main_params_from_ckpt">(!a.get<"load_main_params_from_ckpt">() || a.get<"no_load_optim">(),

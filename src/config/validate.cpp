@@ -28,12 +28,13 @@ void append(std::vector<std::string>& lines, const std::vector<std::string>& mor
 }  // namespace
 
 std::int64_t smallest_world_size(const Arguments& a) {
-  const std::int64_t tensor = std::max<std::int64_t>(a.get<"tensor_model_parallel_size">(), 1);
-  const std::int64_t pipeline = std::max<std::int64_t>(a.get<"pipeline_model_parallel_size">(), 1);
-  const std::int64_t context = std::max<std::int64_t>(a.get<"context_parallel_size">(), 1);
-  const std::int64_t expert = std::max<std::int64_t>(a.get<"expert_model_parallel_size">(), 1);
-  const std::int64_t expert_tensor =
-      std::max<std::int64_t>(a.get<"expert_tensor_parallel_size">().value_or(tensor), 1);
+  const std::int64_t tensor = a.get<"tensor_model_parallel_size">();
+  const std::int64_t pipeline = a.get<"pipeline_model_parallel_size">();
+  const std::int64_t context = a.get<"context_parallel_size">();
+  const std::int64_t expert = a.get<"expert_model_parallel_size">();
+  const std::int64_t expert_tensor = a.counts<"expert_tensor_parallel_size">()
+                                         ? a.get<"expert_tensor_parallel_size">().value_or(tensor)
+                                         : tensor;
   const std::int64_t dense = tensor * context, sparse = expert * expert_tensor;
   return saturated_product(saturated_product(dense / std::gcd(dense, sparse), sparse), pipeline);
 }
@@ -44,6 +45,7 @@ ValidationReport validate(const ResolveRequest& request, std::optional<std::int6
   try {
     const Experiment experiment = resolve(request, report.problems);
     report.notes = experiment.warnings;
+    report.root_directory = experiment.root_directory;
     if (!only_unknown_keys(report.problems)) return report;
     report.world_size = world_size.value_or(smallest_world_size(experiment.arguments));
     const RunContext context = RunContext::of(experiment, report.world_size);

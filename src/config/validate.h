@@ -17,10 +17,11 @@ std::int64_t smallest_world_size(const Arguments& arguments);
 /// What is wrong with one experiment file.
 struct ValidationReport {
   std::string file;
-  std::int64_t world_size = 0;       ///< 0 when it could not be told
-  std::vector<Problem> problems;     ///< the file is wrong
-  std::vector<Problem> unsupported;  ///< the file is right, and asks for what this engine does not have
-  std::vector<std::string> notes;    ///< accepted, but worth a line
+  std::int64_t world_size = 0;           ///< 0 when it could not be told
+  std::vector<Problem> problems;         ///< the file is wrong
+  std::vector<Problem> unsupported;      ///< the file is right, and asks for what this engine does not have
+  std::vector<std::string> notes;        ///< accepted, but worth a line
+  std::filesystem::path root_directory;  ///< the run's, when it could be told
   std::optional<DerivedArguments> derived;  ///< when no rule is broken
 };
 

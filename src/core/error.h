@@ -28,7 +28,9 @@ class Error : public std::runtime_error {
 class UserError : public Error {
  public:
   using Error::Error;
-  UserError(const Where& where, const std::string& message) : Error(to_string(where) + ": " + message) {}
+  /// At a place, unless that is nowhere.
+  UserError(const Where& where, const std::string& message)
+      : Error(where.file.empty() ? message : to_string(where) + ": " + message) {}
 };
 
 /// A call to the operating system failed; the message ends with errno's text.

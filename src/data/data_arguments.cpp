@@ -80,15 +80,31 @@ DataConfig data_config_from(const config::Arguments& arguments, const tokenizer:
     if (const auto path = arguments.get<"per_split_data_args_path">())
       blame(arguments.where<"per_split_data_args_path">(), [&] { read_split_file(*path, config); });
   }
+  config.source_where = arguments.where<"data_path", "train_data_path", "valid_data_path", "test_data_path",
+                                        "data_args_path", "per_split_data_args_path", "mock_data">();
   config.split = arguments.get<"split">().value_or("");
   config.split_where = arguments.where<"split">();
   config.data_cache_path = arguments.get<"data_cache_path">().value_or("");
+  config.data_cache_where = arguments.where<"data_cache_path">();
   config.mid_level_dataset_surplus = arguments.get<"mid_level_dataset_surplus">();
   config.seq_length = arguments.get<"seq_length">();
-  config.seed = arguments.get<"seed">();
+  config.seed = static_cast<std::uint32_t>(arguments.get<"seed">());
   config.vocab_size = tokenizer.vocab_size();
   if (config.mock_data) config.eod = tokenizer::require_eod(tokenizer, "mock_data");
   return config;
+}
+
+std::vector<std::string> missing_lists(const config::Arguments& arguments) {
+  std::vector<std::string> missing;
+  if (arguments.get<"mock_data">()) return missing;
+  const auto look_for = [&](const std::optional<std::string>& path, const char* name, const Where& where) {
+    if (path && !std::filesystem::exists(*path))
+      missing.push_back(fmt::format("{}: {}: {} does not exist", to_string(where), name, *path));
+  };
+  look_for(arguments.get<"data_args_path">(), "data_args_path", arguments.where<"data_args_path">());
+  look_for(arguments.get<"per_split_data_args_path">(), "per_split_data_args_path",
+           arguments.where<"per_split_data_args_path">());
+  return missing;
 }
 
 SplitSizes split_sizes_from(const config::Arguments& arguments, std::int64_t data_parallel_size) {
@@ -97,7 +113,7 @@ SplitSizes split_sizes_from(const config::Arguments& arguments, std::int64_t dat
   const auto samples = arguments.get<"train_samples">();
   const auto given_iterations = arguments.get<"train_iters">();
   if (!samples && !given_iterations)
-    throw UserError(arguments.where<"train_iters">(),
+    throw UserError(arguments.where<"train_iters", "train_samples">(),
                     "the run has no length: set train_iters or train_samples");
   const std::int64_t iterations = given_iterations ? *given_iterations : *samples / batch;
   SplitSizes sizes = split_sizes(samples.value_or(iterations * batch), iterations,

@@ -40,8 +40,8 @@ class SplitBuilder {
   std::unique_ptr<Dataset> build_one(const Source& source, Size size) const {
     return std::make_unique<GptDataset>(
         source, range_of(fraction_, source->sequence_count()), size, split_,
-        GptDatasetOptions{config_.seq_length, static_cast<std::uint32_t>(config_.seed),
-                          !config_.drop_last_partial_validation_sequence, config_.data_cache_path});
+        GptDatasetOptions{config_.seq_length, config_.seed, !config_.drop_last_partial_validation_sequence,
+                          config_.data_cache_path});
   }
 
  private:
@@ -149,14 +149,45 @@ void check(const DataConfig& config) {
   const bool per_split =
       !config.train_data_path.empty() || !config.valid_data_path.empty() || !config.test_data_path.empty();
   const int given = int{config.mock_data} + int{!config.data_path.empty()} + int{per_split};
-  if (given > 1) throw UserError("give only one of mock_data, data_path, and train/valid/test_data_path");
+  if (given > 1)
+    throw UserError(config.source_where,
+                    "give only one of mock_data, data_path, and train/valid/test_data_path");
   if (given == 0)
-    throw UserError("no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
+    throw UserError(config.source_where,
+                    "no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
   if (per_split && !config.split.empty())
     throw UserError(config.split_where,
                     "'split' divides 'data_path'; it cannot stand beside the paths of each split");
-  if (config.seed < 0 || config.seed > std::numeric_limits<std::uint32_t>::max())
-    throw_user_error("seed must lie between 0 and 2^32 - 1, not {}", config.seed);
+  std::error_code ignored;
+  const auto& cache = config.data_cache_path;
+  if (std::filesystem::exists(cache, ignored) && !std::filesystem::is_directory(cache, ignored))
+    throw UserError(config.data_cache_where,
+                    fmt::format("data_cache_path: {} is a file: name a folder", cache.string()));
+}
+
+void check_has_training_split(const DataConfig& config) {
+  if (config.mock_data) return;
+  if (config.data_path.empty() && config.train_data_path.empty())
+    throw UserError(config.source_where,
+                    "there is no data to train on: set train_data_path, or skip_train: true");
+  if (!config.data_path.empty() && !config.split.empty() && !split_fractions(config.split)[0])
+    throw UserError(
+        config.split_where,
+        fmt::format("split {} leaves no data to train on: its first number is the share for training",
+                    config.split));
+}
+
+std::vector<std::string> missing_files(const DataConfig& config) {
+  std::vector<std::string> missing;
+  for (const DataPaths* paths :
+       {&config.data_path, &config.train_data_path, &config.valid_data_path, &config.test_data_path}) {
+    const config::Blend blend = blame(paths->where, [&] { return config::parse_blend(paths->items); });
+    for (const std::string& path : blend.paths) {
+      for (const std::string& message : missing_files(path))
+        missing.push_back(to_string(paths->where) + ": " + message + note_on_blanks(*paths, blend));
+    }
+  }
+  return missing;
 }
 
 SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std::int64_t eval_interval,

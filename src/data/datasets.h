@@ -29,12 +29,15 @@ struct DataConfig {
   bool mock_data = false;
   DataPaths data_path;
   DataPaths train_data_path, valid_data_path, test_data_path;
+  /// Where the source of the data was set, or left unset.
+  Where source_where = {};
   /// How `data_path` is divided, and where that was set; empty: Megatron's default "969, 30, 1".
   std::string split;
   Where split_where = {};
   std::filesystem::path data_cache_path;
+  Where data_cache_where = {};
   std::int64_t seq_length = 0;
-  std::int64_t seed = 1234;
+  std::uint32_t seed = 1234;
   bool drop_last_partial_validation_sequence = true;
   /// How many more samples than its share each dataset of a weighted blend gets, so that rounding never
   /// exhausts it.
@@ -59,8 +62,16 @@ struct Datasets {
 SplitSizes split_sizes(std::int64_t train_samples, std::int64_t train_iters, std::int64_t eval_interval,
                        std::int64_t eval_iters, std::int64_t global_batch_size);
 
-/// Throws UserError when a configuration names no data, more than one source of it, or an impossible seed.
+/// Throws UserError when a configuration names no data or more than one source of it, or a cache that is no
+/// folder.
 void check(const DataConfig& config);
+
+/// Throws UserError when no data, or no share of it, is for training.
+void check_has_training_split(const DataConfig& config);
+
+/// The files of the datasets that are not on this machine, one message each with the place where the dataset
+/// was named.
+std::vector<std::string> missing_files(const DataConfig& config);
 
 /// Builds the datasets as Megatron-Core's BlendedMegatronDatasetBuilder does. Throws UserError for missing or
 /// damaged files, contradicting arguments, and splits without enough tokens, with the place where they were

@@ -64,17 +64,27 @@ std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Opens one of the two files; users often name a prefix with its extension, or forget what stands behind it.
-MappedFile open_part(const std::string& prefix, const fs::path& path) {
-  if (!fs::exists(path)) {
-    const bool has_extension = prefix.ends_with(".bin") || prefix.ends_with(".idx");
-    throw_user_error("dataset file {} does not exist{}", path.string(),
+/// Says that a file is not there; users often name a prefix with its extension.
+std::string missing_message(const std::string& prefix, const fs::path& path) {
+  const bool has_extension = prefix.ends_with(".bin") || prefix.ends_with(".idx");
+  return fmt::format("dataset file {} does not exist{}", path.string(),
                      has_extension ? "; give the path without .bin or .idx" : "");
-  }
+}
+
+MappedFile open_part(const std::string& prefix, const fs::path& path) {
+  if (!fs::exists(path)) throw UserError(missing_message(prefix, path));
   return MappedFile(path);
 }
 
 }  // namespace
+
+std::vector<std::string> missing_files(const std::string& prefix) {
+  std::vector<std::string> missing;
+  for (const fs::path& path : {index_path(prefix), tokens_path(prefix)}) {
+    if (!fs::exists(path)) missing.push_back(missing_message(prefix, path));
+  }
+  return missing;
+}
 
 IndexedDataset::IndexedDataset(const std::string& prefix)
     : prefix_(prefix),

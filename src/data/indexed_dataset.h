@@ -40,6 +40,9 @@ inline constexpr std::uint64_t index_version = 1;
 std::filesystem::path index_path(const std::string& prefix);
 std::filesystem::path tokens_path(const std::string& prefix);
 
+/// Of these two files those that are not there, one message each.
+std::vector<std::string> missing_files(const std::string& prefix);
+
 /// Numbers inside of a mapped file, where nothing is aligned.
 template <typename T>
 class PackedArray {

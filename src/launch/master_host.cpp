@@ -23,6 +23,15 @@ bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+/// Whether digits stand for a smaller number than others do, whatever zeros they begin with.
+bool is_less(std::string_view a, std::string_view b) {
+  const auto significant = [](std::string_view digits) {
+    return digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
+  };
+  a = significant(a), b = significant(b);
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
 /// The first number of "007-009,12", with its zeros. Throws UserError that names the whole list.
 std::string_view first_number(std::string_view ranges, std::string_view node_list) {
   std::string_view first;
@@ -34,34 +43,47 @@ std::string_view first_number(std::string_view ranges, std::string_view node_lis
     const std::string_view high = dash < range.size() ? range.substr(dash + 1) : low;
     for (const std::string_view number : {low, high}) {
       if (number.empty() || number.find_first_not_of("0123456789") != std::string_view::npos)
-        throw_user_error("'{}' in the node list '{}' is no number or range of numbers", range, node_list);
+        throw_user_error("node list '{}': '{}' is neither a number nor a range of numbers", node_list, range);
     }
+    if (is_less(high, low))
+      throw_user_error("node list '{}': the range '{}' runs backwards", node_list, range);
     if (begin == 0) first = low;
     begin = end + 1;
   }
   return first;
 }
 
-}  // namespace
-
-std::string first_host(std::string_view node_list) {
+/// Takes a host, up to the next comma or the end, from the front of `rest`; of its ranges the first numbers.
+std::string take_host(std::string_view& rest, std::string_view node_list) {
+  constexpr std::string_view in_names = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:";
   std::string host;
-  std::string_view rest = node_list;
   while (!rest.empty() && rest[0] != ',') {
     if (rest[0] != '[') {
-      const std::size_t end = std::min(rest.find_first_of(",["), rest.size());
+      const std::size_t end = std::min(rest.find_first_not_of(in_names), rest.size());
+      if (end == 0) throw_user_error("node list '{}': unexpected '{}'", node_list, rest[0]);
       host += rest.substr(0, end);
       rest.remove_prefix(end);
       continue;
     }
     const std::size_t close = rest.find(']');
-    if (close == std::string_view::npos) throw_user_error("missing ']' in the node list '{}'", node_list);
+    if (close == std::string_view::npos) throw_user_error("node list '{}': missing ']'", node_list);
     host += first_number(rest.substr(1, close - 1), node_list);
     rest.remove_prefix(close + 1);
   }
-  if (host.empty()) throw_user_error("empty host in the node list '{}'", node_list);
-  if (host.find(']') != std::string::npos) throw_user_error("missing '[' in the node list '{}'", node_list);
+  if (host.empty()) throw_user_error("node list '{}': a host has no name", node_list);
   return host;
+}
+
+}  // namespace
+
+std::string first_host(std::string_view node_list) {
+  std::string_view rest = node_list;
+  const std::string first = take_host(rest, node_list);
+  while (!rest.empty()) {
+    rest.remove_prefix(1);  // the comma
+    take_host(rest, node_list);
+  }
+  return first;
 }
 
 std::optional<std::string> slurm_node_list(const Environment& environment) {

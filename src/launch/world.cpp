@@ -1,8 +1,11 @@
 #include "launch/world.h"
 
+#include <fmt/ranges.h>
+
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <vector>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -105,6 +108,23 @@ int default_port(const World& world, const Reader& reader) {
   return job ? port_of_job(*job + reader.text("SLURM_STEP_ID").value_or("")) : World{}.master_port;
 }
 
+/// For a variable that stands without the other that it needs, mostly left over from another job.
+[[noreturn]] void refuse_half_a_world(const Names& names, const char* set, const char* missing,
+                                      const Reader& reader) {
+  std::vector<std::string> found;
+  for (const char* name :
+       {names.rank, names.size, names.local_rank, names.local_size, "MASTER_ADDR", "MASTER_PORT"}) {
+    if (const auto text = reader.text(name)) found.push_back(fmt::format("{}={}", name, *text));
+  }
+  throw_user_error(
+      "{} is set in the environment but {} is not (found: {}). To train in one process, unset {}; to train "
+      "in "
+      "several, start them with `primus-cli direct --nproc_per_node N -- train ...`, torchrun, srun or "
+      "mpirun, "
+      "which set both",
+      set, missing, fmt::join(found, ", "), set);
+}
+
 World read_world(const Names& names, const Reader& reader) {
   World world;
   world.starter = names.starter;
@@ -164,9 +184,14 @@ int parse_number(const std::string& name, const std::string& text, int low, int 
 
 World world_from_environment(const Environment& environment) {
   const Reader reader(environment);
-  if (reader.has("RANK") || reader.has("WORLD_SIZE")) return read_world(torchrun_names, reader);
   for (const Names& names : all_names) {
     if (reader.has(names.rank) && reader.has(names.size)) return read_world(names, reader);
+  }
+  for (const Names& names : all_names) {
+    if (reader.has(names.size)) refuse_half_a_world(names, names.size, names.rank, reader);
+    // A Slurm batch script has a SLURM_PROCID, and is alone.
+    const bool step = names.starter != Starter::slurm;
+    if (step && reader.has(names.rank)) refuse_half_a_world(names, names.rank, names.size, reader);
   }
   return {};
 }

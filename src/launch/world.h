@@ -44,7 +44,8 @@ std::string origin_of(const World& world);
 /// Reads the world from the variables of torchrun (RANK, WORLD_SIZE, ...; our own launcher sets the same),
 /// mpirun (OMPI_COMM_WORLD_*), a PMI launcher (PMI_*) or a Slurm step (SLURM_*), in this order: what stands
 /// nearer to the process wins. Without any of them the process is alone. Throws UserError that names the
-/// variable when one is missing, no number, or out of range.
+/// variable when one is missing, no number, or out of range; with a number of ranks, but no rank, there is no
+/// telling which of them this process is.
 World world_from_environment(const Environment& environment = process_environment());
 
 /// The value of a whole number within [low, high]; throws UserError that names the variable otherwise.

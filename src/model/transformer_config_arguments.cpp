@@ -160,7 +160,8 @@ TransformerConfig transformer_config_from(const Arguments& arguments, std::int64
   config.seed = static_cast<std::uint64_t>(arguments.get<"seed">());
   config.params_dtype = params_dtype_from(arguments);
   config.kernels = kernels_from(arguments);
-  check(config);
+  blame(arguments.where<"rotary_percent", "kv_channels", "num_attention_heads", "hidden_size">(),
+        [&] { check(config); });
   return config;
 }
 

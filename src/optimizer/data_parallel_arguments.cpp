@@ -14,16 +14,12 @@ DataParallelConfig data_parallel_config_from(const config::Arguments& arguments,
   config.grad_reduce_in_bf16 = arguments.get<"grad_reduce_in_bf16">();
   config.gradient_divisor = normalization.rank_divisor();
   config.check_for_nan_in_grad = arguments.get<"check_for_nan_in_loss_and_grad">();
+  if (!config.overlap_grad_reduce) return config;
   config.bucket_size = arguments.get<"ddp_bucket_size">();
   config.num_buckets = arguments.get<"ddp_num_buckets">();
   if (config.bucket_size && config.num_buckets) {
     throw UserError(arguments.where<"ddp_num_buckets">(),
                     "ddp_bucket_size and ddp_num_buckets exclude each other: leave one of them null");
-  }
-  if (config.bucket_size.value_or(1) < 1 || config.num_buckets.value_or(1) < 1) {
-    throw UserError(
-        config.bucket_size ? arguments.where<"ddp_bucket_size">() : arguments.where<"ddp_num_buckets">(),
-        "must be at least 1");
   }
   return config;
 }

@@ -81,6 +81,10 @@ SchedulerConfig scheduler_config_from(const Arguments& arguments, std::int64_t g
   set_weight_decay(config, arguments);
   config.override_checkpoint = arguments.get<"override_opt_param_scheduler">();
   config.use_checkpoint = arguments.get<"use_checkpoint_opt_param_scheduler">();
+  // The rules of the other arguments of the schedule are in config/.
+  blame(arguments.where<"lr_warmup_iters", "lr_warmup_samples", "lr_warmup_fraction", "lr_decay_iters",
+                        "lr_decay_samples", "train_iters", "train_samples", "lr_decay_style">(),
+        [&] { check(config); });
   return config;
 }
 

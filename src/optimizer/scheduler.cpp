@@ -60,6 +60,8 @@ void require(bool condition, const std::string& message) {
   if (!condition) throw UserError(message);
 }
 
+}  // namespace
+
 void check(const SchedulerConfig& c) {
   require(c.min_lr >= 0, fmt::format("min_lr must not be negative (it is {})", c.min_lr));
   require(c.max_lr >= c.min_lr, fmt::format("lr ({}) must not be below min_lr ({})", c.max_lr, c.min_lr));
@@ -87,8 +89,6 @@ void check(const SchedulerConfig& c) {
   require(!(c.override_checkpoint && c.use_checkpoint),
           "override_opt_param_scheduler and use_checkpoint_opt_param_scheduler exclude each other");
 }
-
-}  // namespace
 
 DecayStyle parse_decay_style(const std::string& text) {
   return parse_style(decay_styles, "lr_decay_style", text);

@@ -60,6 +60,9 @@ std::string to_string(const ScheduleChange& change);
 /// is 40 samples". Empty for the others.
 std::string length_text(const ScheduleChange& change);
 
+/// Throws UserError that names the arguments at fault.
+void check(const SchedulerConfig& config);
+
 /// Learning rate and weight decay as functions of the samples seen: Megatron's OptimizerParamScheduler. The
 /// first iteration runs with the rate of 0 samples (`init_lr` when there is a warm-up).
 ///

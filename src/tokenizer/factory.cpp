@@ -168,6 +168,25 @@ void check(const TokenizerOptions& options) {
   if (type.make == make_null && !options.vocab_size) throw UserError("NullTokenizer needs a vocab_size");
 }
 
+std::vector<std::string> missing_files(const TokenizerOptions& options) {
+  const Type& type = type_of(options);
+  std::vector<std::string> missing;
+  if (type.needs_model) {
+    try {
+      find_model(options);
+    } catch (const UserError& error) {
+      missing.emplace_back(error.what());
+    }
+  }
+  if (type.make == make_gpt2) {
+    for (const auto& [name, file] :
+         {std::pair("vocab_file", options.vocab_file), std::pair("merge_file", options.merge_file)}) {
+      if (!fs::exists(file)) missing.push_back(fmt::format("{} {} does not exist", name, file));
+    }
+  }
+  return missing;
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
   check(options);
   return type_of(options).make(options);

@@ -75,6 +75,9 @@ std::vector<std::filesystem::path> tokenizer_files(const TokenizerOptions& optio
 /// Throws UserError for an unknown type or a missing argument; looks at no file.
 void check(const TokenizerOptions& options);
 
+/// The files that the options name and that are not on this machine, one message each.
+std::vector<std::string> missing_files(const TokenizerOptions& options);
+
 /// Makes the tokenizer that Primus and Megatron make of these arguments. Throws UserError for an unknown
 /// type, a missing argument, and missing, damaged or unsupported files.
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options);

@@ -24,12 +24,31 @@ TokenizerOptions tokenizer_options_from(const config::Arguments& arguments) {
   return options;
 }
 
+namespace {
+
+/// Where the tokenizer was chosen.
+Where place_of(const config::Arguments& arguments) {
+  if (arguments.counts<"tokenizer_model">() && arguments.get<"tokenizer_model">())
+    return arguments.where<"tokenizer_model">();
+  if (arguments.counts<"vocab_file">() && arguments.get<"vocab_file">())
+    return arguments.where<"vocab_file">();
+  return arguments.where<"tokenizer_type">();
+}
+
+}  // namespace
+
+void check(const config::Arguments& arguments) {
+  blame(place_of(arguments), [&] { check(tokenizer_options_from(arguments)); });
+}
+
+std::vector<std::string> missing_files(const config::Arguments& arguments) {
+  std::vector<std::string> missing = missing_files(tokenizer_options_from(arguments));
+  for (std::string& file : missing) file = to_string(place_of(arguments)) + ": " + file;
+  return missing;
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const config::Arguments& arguments) {
-  const TokenizerOptions options = tokenizer_options_from(arguments);
-  const Where where = arguments.get<"tokenizer_model">() ? arguments.where<"tokenizer_model">()
-                      : arguments.get<"vocab_file">()    ? arguments.where<"vocab_file">()
-                                                         : arguments.where<"tokenizer_type">();
-  return blame(where, [&] { return make_tokenizer(options); });
+  return blame(place_of(arguments), [&] { return make_tokenizer(tokenizer_options_from(arguments)); });
 }
 
 }  // namespace primus::tokenizer

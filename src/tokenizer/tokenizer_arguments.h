@@ -12,8 +12,10 @@ namespace primus::tokenizer {
 /// unless `vocab_size` says otherwise, as in the original.
 TokenizerOptions tokenizer_options_from(const config::Arguments& arguments);
 
-/// Makes it. Throws what `make_tokenizer` of the options throws, with the place where the tokenizer was
-/// chosen.
+/// `check`, `missing_files` and `make_tokenizer` of these options: what they say is said of the place where
+/// the tokenizer was chosen.
+void check(const config::Arguments& arguments);
+std::vector<std::string> missing_files(const config::Arguments& arguments);
 std::unique_ptr<Tokenizer> make_tokenizer(const config::Arguments& arguments);
 
 }  // namespace primus::tokenizer

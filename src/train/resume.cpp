@@ -45,23 +45,28 @@ std::optional<LoadPlan> plan_own(const ResumeSettings& settings, const std::file
   const char* why = settings.auto_continue_train ? "auto_continue_train" : "restarted";
   LoadPlan plan = plan_of(*location, fmt::format("continues from {} [{}]", location->path.string(), why));
   if (!settings.load.empty())
-    plan.messages.push_back(fmt::format("load ({}) is left aside [{}]", settings.load, why));
-  if (settings.finetune) plan.messages.push_back(fmt::format("finetune is set to false [{}]", why));
-  if (settings.no_load_optim) plan.messages.push_back(fmt::format("no_load_optim is set to false [{}]", why));
+    plan.messages.push_back(fmt::format("load: {} is ignored [{}]", settings.load, why));
+  if (settings.finetune)
+    plan.messages.push_back(fmt::format("finetune: true is ignored: training state is loaded too [{}]", why));
+  if (settings.no_load_optim)
+    plan.messages.push_back(
+        fmt::format("no_load_optim: true is ignored: optimizer states are loaded [{}]", why));
   if (location->release) take_weights_only(plan, is_a_release);
   return plan;
 }
 
 std::optional<LoadPlan> plan_given(const ResumeSettings& settings) {
   if (settings.load.empty()) return std::nullopt;
-  const auto location = checkpoint::find_checkpoint(settings.load, settings.ckpt_step);
+  const auto location = blame(settings.load_where,
+                              [&] { return checkpoint::find_checkpoint(settings.load, settings.ckpt_step); });
   if (!location) {
     if (!settings.exit_on_missing_checkpoint) return std::nullopt;
-    throw_user_error(
-        "load: {} holds no checkpoint (no {}): correct the path, or set exit_on_missing_checkpoint to false "
-        "to start "
-        "from random weights",
-        settings.load, checkpoint::tracker_file(settings.load).filename().string());
+    throw UserError(
+        settings.load_where,
+        fmt::format(
+            "load: {} holds no checkpoint (no {}): correct the path, or set exit_on_missing_checkpoint "
+            "to false to start from random weights",
+            settings.load, checkpoint::tracker_file(settings.load).filename().string()));
   }
   LoadPlan plan = plan_of(*location, fmt::format("loads {}", location->path.string()));
   plan.optimizer = !settings.no_load_optim;

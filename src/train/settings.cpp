@@ -3,13 +3,10 @@
 #include "config/derive.h"
 #include "core/error.h"
 #include "core/signals.h"
-#include "data/data_arguments.h"
-#include "data/datasets.h"
 #include "model/transformer_config.h"
 #include "optimizer/data_parallel_arguments.h"
 #include "optimizer/optimizer_config.h"
 #include "parallel/layout_arguments.h"
-#include "tokenizer/simple_tokenizers.h"
 #include "tokenizer/tokenizer_arguments.h"
 
 namespace primus::train {
@@ -33,13 +30,11 @@ std::optional<BatchRampUp> ramp_up_from(const config::Arguments& arguments) {
 void check_length(const config::Arguments& arguments) {
   const auto iterations = arguments.get<"train_iters">();
   const auto samples = arguments.get<"train_samples">();
-  if (iterations && samples) {
-    throw UserError(arguments.where<"train_samples">(),
-                    "train_iters and train_samples are both set: set one of them to null");
-  }
+  const Where where = arguments.where<"train_samples", "train_iters">();
+  if (iterations && samples)
+    throw UserError(where, "train_iters and train_samples are both set: set one of them to null");
   if (!iterations && !samples) {
-    throw UserError(arguments.where<"train_iters">(),
-                    "the run has no length: set train_iters or train_samples");
+    throw UserError(where, "the run has no length: set train_iters or train_samples");
   }
 }
 
@@ -82,14 +77,12 @@ ResumeSettings resume_settings_from(const config::Arguments& arguments) {
   settings.disable_last_saving = arguments.get<"disable_last_saving">();
   settings.no_save_optim = arguments.get<"no_save_optim">();
   settings.load = arguments.get<"load">().value_or("");
+  settings.load_where = arguments.where<"load">();
   settings.ckpt_step = arguments.get<"ckpt_step">();
   settings.auto_continue_train = arguments.get<"auto_continue_train">();
   settings.finetune = arguments.get<"finetune">();
   settings.no_load_optim = arguments.get<"no_load_optim">();
   settings.exit_on_missing_checkpoint = arguments.get<"exit_on_missing_checkpoint">();
-  if (settings.save && settings.save_interval.value_or(1) < 1) {
-    throw UserError(arguments.where<"save_interval">(), "save_interval must be at least 1");
-  }
   return settings;
 }
 
@@ -111,19 +104,21 @@ void check_settings(const config::Arguments& arguments, int world_size) {
   const parallel::LayoutSizes sizes = parallel::layout_sizes_from(arguments, world_size);
   parallel::join_options_from(arguments, "");
   const LoopSettings loop = loop_settings_from(arguments);
-  const MicrobatchCalculator batch(loop.batch, sizes.data());
+  const MicrobatchCalculator batch =
+      blame(arguments.where<"global_batch_size", "micro_batch_size", "rampup_batch_size">(),
+            [&] { return MicrobatchCalculator(loop.batch, sizes.data()); });
   const std::int64_t train_iters =
       loop.train_iters ? *loop.train_iters : batch.iterations_for(*loop.train_samples);
   resume_settings_from(arguments);
   stop_settings_from(arguments, train_iters);
-  tokenizer::check(tokenizer::tokenizer_options_from(arguments));
+  tokenizer::check(arguments);
   const std::int64_t vocabulary = config::null_tokenizer_size(arguments).value_or(1);
-  model::check_shared_by(model::transformer_config_from(arguments, vocabulary), sizes.tensor);
-  data::check(data::data_config_from(arguments, tokenizer::NullTokenizer(vocabulary)));
+  const model::TransformerConfig model = model::transformer_config_from(arguments, vocabulary);
+  blame(arguments.where<"tensor_model_parallel_size", "num_query_groups", "ffn_hidden_size">(),
+        [&] { model::check_shared_by(model, sizes.tensor); });
   optimizer::data_parallel_config_from(arguments, {});
   optimizer::optimizer_config_from(arguments);
-  const optimizer::OptimizerParamScheduler scheduler(
-      optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters));
+  optimizer::scheduler_config_from(arguments, batch.final_global_batch_size(), train_iters);
 }
 
 }  // namespace primus::train

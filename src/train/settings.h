@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "train/microbatches.h"
 #include "train/stopping.h"
 
@@ -57,6 +58,7 @@ struct ResumeSettings {
   /// The run only evaluates: it writes no checkpoint, and keeps what an earlier run has written.
   bool skip_train = false;
   std::string load;
+  Where load_where = {};
   std::optional<std::int64_t> ckpt_step;
   bool auto_continue_train = false;
   bool finetune = false;
@@ -72,8 +74,8 @@ LoopSettings loop_settings_from(const config::Arguments& arguments);
 ResumeSettings resume_settings_from(const config::Arguments& arguments);
 StopSettings stop_settings_from(const config::Arguments& arguments, std::int64_t train_iters);
 
-/// Makes all settings of a run from derived arguments, without its model, its data or its other ranks. Throws
-/// the UserError that training would begin with.
+/// Makes all settings of a run from derived arguments, without its model, its files or its other ranks.
+/// Throws the UserError that training would begin with.
 void check_settings(const config::Arguments& arguments, int world_size);
 
 }  // namespace primus::train

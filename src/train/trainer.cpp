@@ -220,12 +220,9 @@ data::Datasets Trainer::State::build_datasets() const {
       data::split_sizes(train_samples, train_iters, settings.eval_interval.value_or(train_iters),
                         settings.eval_iters, batch_size);
   if (settings.full_validation) sizes.valid = sizes.test = std::nullopt;
-  data::Datasets built = data::build_datasets(data_config, sizes);
-  if (!settings.skip_train && sizes.train != 0 && built.train == nullptr)
-    throw UserError(
-        data_config.data_path.empty() ? data_config.train_data_path.where : data_config.split_where,
-        "the data has no training split: see 'split' and 'train_data_path'");
-  return built;
+  data::check(data_config);
+  if (!settings.skip_train && sizes.train != 0) data::check_has_training_split(data_config);
+  return data::build_datasets(data_config, sizes);
 }
 
 void Trainer::State::start_data() {

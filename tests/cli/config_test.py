@@ -215,18 +215,34 @@ class Validate(ProgramTest):
     def test_accepts_what_training_accepts(self):
         experiment = Experiment(self.folder, train_iters=1)
         for words in (["moe_router_topk=0", "moe_router_dtype=bf16", "wandb_project=mine", "use_pytorch_profiler=true"],
-                      ["decoupled_min_lr=0.1", "save_interval=0", "num_experts=0"]):
+                      ["decoupled_min_lr=0.1", "save_interval=0", "num_experts=0"],
+                      ["expert_tensor_parallel_size=2", "split=0,100,0", "ddp_bucket_size=0"]):
             self.assert_success(run("config", "validate", "--config", experiment.config, *words))
             self.assert_success(experiment.train(*words))
 
     def test_refuses_what_training_refuses(self):
         experiment = Experiment(self.folder)
+        tokens = ["mock_data=false", "tokenizer_type=NullTokenizer"]
         for words, message in ((["pipeline_model_parallel_size=2"], "is not supported (not yet): take 1"),
                                (["window_size=[1,2,3]"], "takes two numbers"),
                                (["train_iters=null"], "no length"),
                                (["mock_data=false", "tokenizer_type=NullTokenizer"], "no data"),
-                               (["seed=-1"], "seed must lie between"),
-                               (["attention_dropout=1.0"], "below 1"),
+                               (["seed=-1"], "command line: 'seed' must be between 0 and 4294967295"),
+                               (["attention_dropout=1.0"], "less than 1"),
+                               (["adam_beta1=1.0"], "less than 1"),
+                               (["iterations_to_skip=0"], "must be greater than 0; it holds 0"),
+                               (["lr_warmup_iters=8"], "command line: the warm-up (32 samples) must be shorter"),
+                               (["lr_warmup_init=0.1"], "command line: 'lr_warmup_init' (0.1) must not be above"),
+                               ([f"data_cache_path={experiment.config}"], "exp.yaml is a file"),
+                               ([f"workspace={experiment.config}"], "exp.yaml"),
+                               ([f"load={self.folder}"], f"command line: load: {self.folder} holds no checkpoint"),
+                               ([*tokens, "data_path="], "command line: no data"),
+                               ([*tokens, "data_path=[]"], "command line: no data"),
+                               ([*tokens, "data_path={a: 1}"], "command line: 'data_path' must be"),
+                               ([*tokens, "data_path=/x", "split=0,100,0"], "command line: split 0,100,0 leaves no"),
+                               ([*tokens, "valid_data_path=/x"], "there is no data to train on"),
+                               ([*tokens, "data_path=/x", "tokenizer_type=null"],
+                                "command line: GPT2BPETokenizer needs vocab_file"),
                                (["kv_channels=7"], "rotary_percent"),
                                (["mock_data=false", "data_path=x", "tokenizer_type=HuggingFaceTokenizer"],
                                 "needs a tokenizer_model")):
@@ -235,6 +251,29 @@ class Validate(ProgramTest):
                 self.assert_refused(validated)
                 self.assertIn(message, validated.stdout + validated.stderr)
                 self.assert_refused(experiment.train(*words), message)
+
+    def test_a_file_that_is_not_on_this_machine_is_a_warning(self):
+        experiment = Experiment(self.folder)
+        real = ["mock_data=false", "tokenizer_type=HuggingFaceTokenizer", "tokenizer_model=/none/tokenizer"]
+        for words, messages in (([*real, "data_path=/none/a"], ["tokenizer_model /none/tokenizer", "/none/a.idx", "/none/a.bin"]),
+                                ([*real, "data_args_path=/none/list"], ["data_args_path: /none/list"]),
+                                (["load=/none/run"], ["load: /none/run"])):
+            with self.subTest(words):
+                result = run("config", "validate", "--config", experiment.config, *words)
+                self.assert_success(result)
+                for message in messages:
+                    self.assertIn(f"primus: warning: command line: {message}", result.stderr.replace("dataset file ", ""))
+                self.assertIn("can be trained on 1 rank once the missing files are in place", result.stdout)
+                self.assert_refused(experiment.train(*words), "command line: ", "/none/")
+        table = run("config", "validate", "--config", experiment.config, experiment.config, "load=/none/run")
+        self.assertIn("ok, 1 file not on this machine", table.stdout)
+
+    def test_a_tokenizer_that_is_there_is_read(self):
+        (self.folder / "tokenizer.json").write_text("{")
+        words = ["mock_data=false", "data_path=/x", "tokenizer_type=HuggingFaceTokenizer", f"tokenizer_model={self.folder}"]
+        result = run("config", "validate", "--config", Experiment(self.folder).config, *words)
+        self.assert_refused(result)
+        self.assertIn(f"command line: {self.folder}/tokenizer.json", result.stdout)
 
     def test_what_has_no_effect_is_said_once(self):
         result = Experiment(self.folder, train_iters=1, tensorboard_dir="/t", attention_backend="flash").train()

@@ -23,7 +23,7 @@ def oracle():
 class ParallelShow(ProgramTest):
     def setUp(self):
         super().setUp()
-        self.experiment = Experiment(self.folder)
+        self.experiment = Experiment(self.folder, num_experts=8)
 
     def show(self, world, *overrides):
         return run("parallel", "show", "--config", self.experiment.config, "--world_size", world, *overrides)

@@ -39,7 +39,11 @@ class RoundTrip(ProgramTest):
         self.assertGreater(len(before), 0)
         self.assertEqual(before, after)
         written_again = next(self.folder.glob("second/*/*/*/config.yaml"))
-        self.assertEqual(run("config", "show", "--config", written, "--diff", written_again).stdout, "")
+        self.assertEqual(self.without_names_of_the_run(written), self.without_names_of_the_run(written_again))
+
+    def without_names_of_the_run(self, config):
+        lines = config.read_text().replace(f"{self.folder}/second", f"{self.folder}/first").splitlines()
+        return [line for line in lines if not line.startswith("config_file: ")]
 
     def test_examples_for_a_cpu(self):
         self.assertEqual(len(CPU_EXAMPLES), 3)

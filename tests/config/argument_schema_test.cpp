@@ -52,6 +52,22 @@ TEST(ArgumentSchema, EveryOptionOfMegatronHasARow) {
   EXPECT_THAT(missing, IsEmpty());
 }
 
+/// The others are refused with any value but the default, or nothing reads them, for the reason that their
+/// row gives.
+TEST(ArgumentSchema, EveryNumberThatIsReadHasARange) {
+  std::vector<std::string_view> without;
+  for (std::size_t index = 0; index < argument_count; ++index) {
+    const Argument& argument = argument_at(index);
+    const bool number = argument.type == Type::integer || argument.type == Type::number ||
+                        argument.type == Type::integers || argument.type == Type::numbers;
+    if (!number) continue;
+    const bool read = argument.support.status == Status::implemented && argument.support.values.empty();
+    if (read ? !argument.details.range.has_low() : argument.support.reason.empty())
+      without.push_back(argument.name);
+  }
+  EXPECT_THAT(without, IsEmpty());
+}
+
 TEST(ArgumentSchema, DefaultsAreMegatrons) {
   std::vector<std::string> wrong;
   for (const json& option : megatron_options()) {

@@ -123,15 +123,15 @@ TEST(ArgumentSupport, DoesNotExcuseAValueOfAnotherType) {
 TEST(WithoutEffect, IsSaidOnceOfWhatIsSetAndDoesNotCount) {
   EXPECT_THAT(notes_on("seed: 7"), IsEmpty());
   EXPECT_THAT(notes_on("wandb_project: mine"),
-              ElementsAre("arguments:9: 'wandb_project: mine' has no effect here: it counts only with "
+              ElementsAre("arguments:9: 'wandb_project: mine' has no effect here: it only applies with "
                           "'disable_wandb: false'"));
   EXPECT_THAT(notes_on("tokenizer_type: HuggingFaceTokenizer\nvocab_size: 1000"),
               ElementsAre(AllOf(HasSubstr("'vocab_size: 1000' has no effect"), HasSubstr("NullTokenizer"))));
   EXPECT_THAT(
       notes_on("mock_data: true\ndata_path: a b"),
       ElementsAre(AllOf(HasSubstr("'data_path: a b' has no effect"), HasSubstr("'mock_data: false'"))));
-  EXPECT_THAT(notes_on("save_interval: 5"), ElementsAre(HasSubstr("it counts only with 'save'")));
-  EXPECT_THAT(notes_on("moe_router_topk: 0"), ElementsAre(HasSubstr("it counts only with 'num_experts'")));
+  EXPECT_THAT(notes_on("save_interval: 5"), ElementsAre(HasSubstr("it only applies with 'save'")));
+  EXPECT_THAT(notes_on("moe_router_topk: 0"), ElementsAre(HasSubstr("it only applies with 'num_experts'")));
   EXPECT_THAT(notes_on("attention_backend: flash"), ElementsAre(HasSubstr("it selects GPU kernels")));
 }
 
@@ -148,7 +148,7 @@ TEST(WithoutEffect, IsSaidOfAPathThatIsTheRunsOwn) {
 TEST(WithoutEffect, IsSaidOfWhatAnotherArgumentImplies) {
   EXPECT_THAT(notes_on("add_bias_linear: true"), IsEmpty());
   EXPECT_THAT(notes_on("virtual_pipeline_model_parallel_size: 2"),
-              ElementsAre(HasSubstr("it counts only with")));
+              ElementsAre(HasSubstr("it only applies with")));
 }
 
 Value set_by(Layer layer, double number) {

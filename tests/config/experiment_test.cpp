@@ -100,6 +100,15 @@ TEST(Resolve, SaysWhatIsWrongWithAFileInOneSentence) {
        "exp.yaml:2: 'user_name' must name a folder"},
       {"work_group: a\nuser_name: b\nexp_name: c/../../..\nworkspace: w\n" + std::string(module),
        "exp.yaml:3: 'exp_name' must name a folder"},
+      {"work_group: a\nuser_name: b\nexp_name: \"c\\nd\"\nworkspace: w\n" + std::string(module),
+       "exp.yaml:3: 'exp_name' names a folder and must not begin with - or ~, nor contain a newline or "
+       "another control character; it is \"c\\nd\""},
+      {"work_group: '~'\nuser_name: b\nexp_name: c\nworkspace: w\n" + std::string(module),
+       "exp.yaml:1: 'work_group' names a folder and must not begin with - or ~"},
+      {"work_group: a\nuser_name: -b\nexp_name: c\nworkspace: w\n" + std::string(module),
+       "exp.yaml:2: 'user_name' names a folder and must not begin with - or ~"},
+      {"work_group: a\nuser_name: b\nexp_name: c\nworkspace: ~/out\n" + std::string(module),
+       "exp.yaml:4: 'workspace' names a folder and must not begin with - or ~"},
       {"work_group: a\nuser_name: b\nexp_name: c\nworkspace: ''\n" + std::string(module),
        "exp.yaml:4: 'workspace' is empty"},
       {fmt::format(

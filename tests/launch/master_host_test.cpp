@@ -22,11 +22,14 @@ TEST(World, FirstHostOfANodeList) {
   EXPECT_EQ(first_host("r[08]c[0-3]s[15,17]b"), "r08c0s15b");
   EXPECT_EQ(first_host("[10-12]"), "10");
   for (const char* broken :
-       {"gpu[1-2", "gpu1]", "gpu[1-]", "gpu[a-c]", "gpu[1-2]n[", "gpu[1,,2]", "gpu[[1]]"})
+       {"gpu[1-2", "gpu1]",  "gpu[1-]",  "gpu[a-c]", "gpu[1-2]n[", "gpu[1,,2]", "gpu[[1]]", "gpu[]",
+        "",        "n[2-1]", "n[010-9]", "n[1,3-2]", "n[1-2-3]",   "a,",        ",a",       "a,,b",
+        "a b",     " a",     "a,n[2-1]", "a,n[1",    "n{1-2}",     "n*"})
     EXPECT_THROW(first_host(broken), UserError) << broken;
-  EXPECT_THROW(first_host("gpu[1-2"), UserError);
-  EXPECT_THROW(first_host(""), UserError);
-  EXPECT_THROW(first_host("gpu[]"), UserError);
+  EXPECT_EQ(first_host("n[08-10]"), "n08");
+  EXPECT_EQ(first_host("n[5-5]"), "n5");
+  EXPECT_THAT(message_of([] { first_host("n[2-1]"); }),
+              HasSubstr("'n[2-1]': the range '2-1' runs backwards"));
 }
 
 TEST(World, TheNodeListIsTheStepsElseTheJobs) {

@@ -79,9 +79,25 @@ TEST(World, ReadsASlurmStepAndIgnoresABatchScript) {
   EXPECT_EQ(world_of(variables).starter, Starter::nobody);
 }
 
+TEST(World, ANumberOfRanksThatIsLeftOverIsRefusedWithWhatToDo) {
+  EXPECT_THAT(error_of({{"WORLD_SIZE", "2"}, {"MASTER_ADDR", "node1"}}),
+              AllOf(HasSubstr("WORLD_SIZE is set in the environment but RANK is not"),
+                    HasSubstr("(found: WORLD_SIZE=2, MASTER_ADDR=node1)"), HasSubstr("unset WORLD_SIZE"),
+                    HasSubstr("primus-cli direct --nproc_per_node N")));
+  EXPECT_THAT(error_of({{"RANK", "1"}}), HasSubstr("RANK is set in the environment but WORLD_SIZE is not"));
+  EXPECT_THAT(error_of({{"OMPI_COMM_WORLD_SIZE", "2"}}), HasSubstr("unset OMPI_COMM_WORLD_SIZE"));
+  EXPECT_THAT(error_of({{"PMI_SIZE", "2"}}), HasSubstr("unset PMI_SIZE"));
+  EXPECT_THAT(error_of({{"SLURM_STEP_NUM_TASKS", "2"}}), HasSubstr("unset SLURM_STEP_NUM_TASKS"));
+}
+
+TEST(World, ALeftOverOfAnotherLauncherDoesNotHideTheWholeWorldOfThisOne) {
+  const World world =
+      world_of({{"WORLD_SIZE", "2"}, {"PMI_RANK", "1"}, {"PMI_SIZE", "4"}, {"MPI_LOCALNRANKS", "4"}});
+  EXPECT_EQ(world.rank, 1);
+  EXPECT_EQ(world.size, 4);
+}
+
 TEST(World, NamesTheVariableThatIsWrong) {
-  EXPECT_EQ(error_of({{"RANK", "1"}}), "WORLD_SIZE is not set in the environment");
-  EXPECT_EQ(error_of({{"WORLD_SIZE", "2"}}), "RANK is not set in the environment");
   EXPECT_EQ(error_of({{"RANK", "two"}, {"WORLD_SIZE", "2"}}), "RANK=two is not a whole number");
   EXPECT_EQ(error_of({{"RANK", "2"}, {"WORLD_SIZE", "2"}}), "RANK=2 is out of range: it must lie in 0 to 1");
   EXPECT_EQ(error_of({{"RANK", "0"}, {"WORLD_SIZE", "0"}}),

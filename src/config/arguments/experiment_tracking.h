@@ -58,7 +58,7 @@ inline constexpr Argument experiment_tracking_arguments[] = {
      {.null = true, .when = tensorboard}},
     {"tensorboard_log_interval", integer, "1", not_yet,
      "Iterations between two points in TensorBoard.",
-     {.check = Check::positive, .when = tensorboard}},
+     {.range = positive, .when = tensorboard}},
     {"tensorboard_queue_size", integer, "1000", not_yet, "Points that are kept before they are written.",
      {.when = tensorboard}},
     {"wandb_entity", text, "null", not_yet, "Owner of the run in Weights & Biases.",

@@ -14,7 +14,7 @@ inline constexpr Argument multi_token_prediction_arguments[] = {
     {"mtp_loss_scaling_factor", number, "0.1", not_yet, "Weight of the extra predictions' loss."},
     {"mtp_num_layers", integer, "null", not_yet,
      "Tokens beyond the next that are predicted too, each with a layer of its own; null: none.",
-     {.null = true, .check = Check::not_negative}},
+     {.null = true, .range = not_negative}},
     {"mtp_standalone", boolean, "false", not_yet,
      "Give the extra prediction layers a pipeline stage of their own."},
     {"mtp_use_repeated_layer", boolean, "false", not_yet,

@@ -28,7 +28,7 @@ inline constexpr Argument turbo_arguments[] = {
      {.when = "use_turbo_mega_moe"}},
     {"turbo_sync_free_moe_stage", integer, "0", not_yet,
      "How far expert layers avoid waiting for the GPU: 0 off, to 3.",
-     {.check = Check::not_negative, .when = "num_experts"}},
+     {.range = not_negative, .when = "num_experts"}},
     {"use_turbo_attention", boolean, "false", implemented,
      "Use the fast attention, which never holds a matrix of scores."},
     {"use_turbo_autotune", boolean, "false", gpu_kernels, "Let Turbo try kernels and keep the fastest."},
