@@ -101,7 +101,7 @@ void expect_equal(const Outcome& trained, const Outcome& expected) {
     EXPECT_TRUE(at::equal(trained.weights.at(name), weight)) << name;
 }
 
-class Replicas : public testing::TestWithParam<Setup> {
+class Replicas : public ::testing::TestWithParam<Setup> {
  protected:
   ReplicaOptions options() const {
     const model::TransformerConfig& config = GetParam().model;
@@ -109,7 +109,7 @@ class Replicas : public testing::TestWithParam<Setup> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(All, Replicas, testing::ValuesIn(setups()),
+INSTANTIATE_TEST_SUITE_P(All, Replicas, ::testing::ValuesIn(setups()),
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(Replicas, SplitBackwardPassesChangeNoBit) {
