@@ -268,6 +268,16 @@ class Validate(ProgramTest):
         table = run("config", "validate", "--config", experiment.config, experiment.config, "load=/none/run")
         self.assertIn("ok, 1 file not on this machine", table.stdout)
 
+    def test_refuses_a_run_that_would_overwrite_the_checkpoints_of_another(self):
+        experiment = Experiment(self.folder, train_iters=1, save="x", save_interval=1)
+        self.assert_success(run("config", "validate", "--config", experiment.config))
+        self.assert_success(experiment.train())
+        again = run("config", "validate", "--config", experiment.config)
+        self.assert_refused(again)
+        self.assertIn("holds checkpoints of an earlier run (iter_0000001)", again.stdout)
+        self.assert_refused(experiment.train(), "holds checkpoints of an earlier run (iter_0000001)")
+        self.assert_success(run("config", "validate", "--config", experiment.config, "auto_continue_train=true"))
+
     def test_a_tokenizer_that_is_there_is_read(self):
         (self.folder / "tokenizer.json").write_text("{")
         words = ["mock_data=false", "data_path=/x", "tokenizer_type=HuggingFaceTokenizer", f"tokenizer_model={self.folder}"]

@@ -137,7 +137,7 @@ TEST(WithoutEffect, IsSaidOnceOfWhatIsSetAndDoesNotCount) {
 
 TEST(WithoutEffect, IsSaidOfAPathThatIsTheRunsOwn) {
   EXPECT_THAT(notes_on("save: /elsewhere\nsave_interval: 5"),
-              ElementsAre(AllOf(HasSubstr("arguments:9: 'save: /elsewhere' has no effect here"),
+              ElementsAre(AllOf(HasSubstr("arguments:9: 'save: /elsewhere' is replaced: the run uses"),
                                 HasSubstr("/runs/mine/checkpoints"))));
   EXPECT_THAT(notes_on("disable_tensorboard: false\ntensorboard_dir: /t"),
               ElementsAre(HasSubstr("/runs/mine/tensorboard")));
