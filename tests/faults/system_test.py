@@ -82,11 +82,11 @@ class Output(SystemTest):
         config = ["--config", experiment.config]
         return [["--help"], ["--version"], ["train", "pretrain", "--help"], ["completion", "bash"],
                 ["config", "show", *config], ["config", "explain", "lr"], ["config", "keys"],
-                ["config", "validate", *config, "save=null"], ["data", "inspect", *config, "--samples", "0:1"],
+                ["config", "validate", *config, "save=null", "exp_name=other"], ["data", "inspect", *config, "--samples", "0:1"],
                 ["parallel", "show", *config, "--world_size", "1"], ["checkpoint", "list", experiment.checkpoints],
                 ["checkpoint", "inspect", experiment.checkpoints], ["checkpoint", "verify", experiment.checkpoints],
                 ["tokenizer", "encode", "--tokenizer_type", "NullTokenizer", "--vocab_size", "10", "--text", "1 2"],
-                ["train", "pretrain", *config, "train_iters=1", "save=null"],
+                ["train", "pretrain", *config, "train_iters=1", "save=null", "exp_name=other"],
                 ["direct", "--dry-run", "--", "train", "pretrain", *config],
                 ["slurm", "--dry-run", "--", "train", "pretrain", *config]]
 
