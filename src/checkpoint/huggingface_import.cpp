@@ -106,6 +106,9 @@ void copy_pieces(parallel::Parameter& parameter, const at::Tensor& whole, const 
       target = target.narrow(dim, piece.local_offset[d], piece.extent[d]);
     }
     target.copy_(source);
+    // A number that the model's dtype is too small for has become infinite.
+    if (target.scalar_type() != source.scalar_type())
+      blame({origin.string()}, [&] { require_finite(target, parameter.name()); });
   }
 }
 

@@ -66,14 +66,12 @@ std::unique_ptr<tokenizer::Tokenizer> open_tokenizer(const GenerateOptions& opti
                                                      const ModelDirectory& source) {
   const bool given =
       !options.tokenizer.model.empty() || options.tokenizer.type != default_tokenizer_options().type;
-  if (given) {
-    return tokenizer::make_tokenizer(options.tokenizer);
-  }
+  if (given) return make_tokenizer_for(source, options.tokenizer);
   if (!source.tokenizer) {
     throw_user_error("{}: it does not say which tokenizer the model has; name one with --tokenizer_model",
                      source.path.string());
   }
-  return tokenizer::make_tokenizer(*source.tokenizer);
+  return make_tokenizer_for(source, *source.tokenizer);
 }
 
 void generate(GenerateOptions options) {
@@ -81,7 +79,6 @@ void generate(GenerateOptions options) {
   model::check(options.generation.sampling);
   const ModelDirectory source = open_model(options.load, options.open);
   const auto tokenizer = open_tokenizer(options, source);
-  require_tokenizer_of(source, *tokenizer);
   const std::vector<tokenizer::TokenId> encoded = tokenizer->encode(options.prompt);
   const std::vector<std::int64_t> prompt(encoded.begin(), encoded.end());
   model::check_prompt(source.config, prompt);

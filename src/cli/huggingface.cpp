@@ -85,8 +85,7 @@ std::optional<tokenizer::TokenizerOptions> exported_tokenizer(const ConvertOptio
 TransformersTokenizer read_tokenizer(const tokenizer::TokenizerOptions& options,
                                      const ModelDirectory& source) {
   try {
-    const auto tokenizer = tokenizer::make_tokenizer(options);
-    require_tokenizer_of(source, *tokenizer);
+    const auto tokenizer = make_tokenizer_for(source, options);
     return transformers_tokenizer(options, *tokenizer);
   } catch (const UserError& error) {
     throw_user_error("{}; name the tokenizer with --tokenizer, or export the model --without_tokenizer",

@@ -4,9 +4,11 @@
 
 #include "checkpoint/layout.h"
 #include "checkpoint/reader.h"
+#include "cli/commands.h"
 #include "core/error.h"
 #include "core/json_object.h"
 #include "tokenizer/options_json.h"
+#include "train/run_identity.h"
 
 namespace primus::cli {
 
@@ -54,6 +56,10 @@ ModelDirectory open_checkpoint(const fs::path& directory) {
       model.consumed_tokens = values.get<std::int64_t>("consumed_train_samples") *
                               values.object("run").get("seq_length", std::int64_t{0});
     }
+    if (values.has("run")) {
+      const auto& run = values.at("run");
+      if (run.is_object()) model.tokenizer_files = run.value("tokenizer_files", nlohmann::json());
+    }
     if (values.has("tokenizer"))
       model.tokenizer = tokenizer::tokenizer_options_from_json(values.at("tokenizer"));
   });
@@ -87,11 +93,24 @@ ModelDirectory open_model(const fs::path& directory, const OpenOptions& options)
   return open_checkpoint(found->path);
 }
 
-void require_tokenizer_of(const ModelDirectory& source, const tokenizer::Tokenizer& tokenizer) {
-  if (tokenizer.vocab_size() <= source.config.vocab_size) return;
-  throw_user_error("{}: the tokenizer ({}) has {} entries, and the model only {}: it is another model's",
-                   source.path.string(), tokenizer.description(), tokenizer.vocab_size(),
-                   source.config.vocab_size);
+std::unique_ptr<tokenizer::Tokenizer> make_tokenizer_for(const ModelDirectory& source,
+                                                         const tokenizer::TokenizerOptions& options) {
+  auto tokenizer = tokenizer::make_tokenizer(options);
+  if (tokenizer->vocab_size() > source.config.vocab_size) {
+    throw_user_error("{}: the tokenizer ({}) has {} entries, and the model only {}: it is another model's",
+                     source.path.string(), tokenizer->description(), tokenizer->vocab_size(),
+                     source.config.vocab_size);
+  }
+  if (source.tokenizer_files.is_object()) {
+    const nlohmann::json now = train::tokenizer_checksums(options);
+    for (const auto& [name, checksum] : source.tokenizer_files.items()) {
+      if (now.contains(name) && now[name] == checksum) continue;
+      print_warnings({fmt::format("{}: the model was trained with another tokenizer than {}: {} {}",
+                                  source.path.string(), tokenizer->description(), name,
+                                  now.contains(name) ? "has other content" : "is missing")});
+    }
+  }
+  return tokenizer;
 }
 
 std::unique_ptr<model::GPTModel> load_model(const ModelDirectory& source) {

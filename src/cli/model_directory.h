@@ -22,6 +22,8 @@ struct ModelDirectory {
   checkpoint::TensorSource tensors;
   /// What the directory says about its tokenizer, if anything.
   std::optional<tokenizer::TokenizerOptions> tokenizer;
+  /// Checksums of the files that it had in training, by name (train::tokenizer_checksums); null if unknown.
+  nlohmann::json tokenizer_files;
   /// What a Hugging Face model brought along, see checkpoint::HuggingFaceConfig, and its
   /// generation_config.json; null otherwise.
   nlohmann::json special_tokens;
@@ -50,8 +52,10 @@ void add_ignore_keys(CLI::App& command, OpenOptions& options);
 /// when it is none of these.
 ModelDirectory open_model(const std::filesystem::path& directory, const OpenOptions& options);
 
-/// Throws UserError when the tokenizer has ids that the model has no embedding for: it is another model's.
-void require_tokenizer_of(const ModelDirectory& source, const tokenizer::Tokenizer& tokenizer);
+/// The tokenizer for a model. Throws UserError when it has ids that the model has no embedding for: it is
+/// another model's. Warns when its files are not those that the model was trained with.
+std::unique_ptr<tokenizer::Tokenizer> make_tokenizer_for(const ModelDirectory& source,
+                                                         const tokenizer::TokenizerOptions& options);
 
 /// The model with its weights.
 std::unique_ptr<model::GPTModel> load_model(const ModelDirectory& source);

@@ -179,14 +179,6 @@ std::vector<std::string> changed_names(const json& was, const json& is) {
 constexpr std::pair<const char*, const char*> evaluation_contents[] = {{"valid_data_path", "valid_content"},
                                                                        {"test_data_path", "test_content"}};
 
-/// Checksums of the tokenizer's files, by name.
-json checksums_of(const tokenizer::TokenizerOptions& options) {
-  json checksums = json::object();
-  for (const auto& file : tokenizer::tokenizer_files(options))
-    checksums[file.filename().string()] = checksum(read_file(file));
-  return checksums;
-}
-
 /// Compares two identities, part by part.
 class Comparison {
  public:
@@ -213,7 +205,9 @@ class Comparison {
       if (both_have(content) && saved_[path] == now_[path])
         compare_content(path, saved_[content], now_[content], Consequence::validation);
     }
-    compare({"data_parallel_size", Consequence::sampler});
+    const bool renumbered = compare({"data_parallel_size", Consequence::sampler});
+    if (!renumbered && both_have("cyclic_samples") && saved_["cyclic_samples"] != now_["cyclic_samples"])
+      compare({"micro_batch_size", Consequence::sampler});
     report_schedule();
     for (const Part& part : other_parts) compare(part);
     compare_tokenizers();
@@ -289,6 +283,13 @@ class Comparison {
 
 }  // namespace
 
+json tokenizer_checksums(const tokenizer::TokenizerOptions& options) {
+  json checksums = json::object();
+  for (const auto& file : tokenizer::tokenizer_files(options))
+    checksums[file.filename().string()] = checksum(read_file(file));
+  return checksums;
+}
+
 json run_identity(const RunParts& parts) {
   const data::DataConfig& data = parts.data;
   json result = {{"mock_data", data.mock_data},
@@ -298,7 +299,7 @@ json run_identity(const RunParts& parts) {
                  {"test_data_path", data.test_data_path.items},
                  {"split", data.split},
                  {"tokenizer", tokenizer::to_json(parts.tokenizer)},
-                 {"tokenizer_files", checksums_of(parts.tokenizer)}};
+                 {"tokenizer_files", tokenizer_checksums(parts.tokenizer)}};
   for (const Part& part : data_parts) {
     if (!result.contains(part.name)) result[part.name] = value_of(parts.arguments, part.name);
   }
@@ -310,9 +311,14 @@ json run_identity(const RunParts& parts) {
   };
   if (!data.valid_data_path.empty()) result["valid_content"] = content(parts.datasets.valid);
   if (!data.test_data_path.empty()) result["test_content"] = content(parts.datasets.test);
+  if (result["dataloader_type"] != "cyclic" || parts.datasets.train == nullptr) return result;
   // Batches depend on it only where each data-parallel rank shuffles a part of its own.
-  if (result["dataloader_type"] == "cyclic" && parts.arguments.get<"data_sharding">())
-    result["data_parallel_size"] = parts.data_parallel_size;
+  if (parts.arguments.get<"data_sharding">()) result["data_parallel_size"] = parts.data_parallel_size;
+  // What is shuffled are the samples that fill whole micro-batches of all ranks.
+  const std::int64_t micro_batch_size = parts.arguments.get<"micro_batch_size">();
+  const std::int64_t at_once = micro_batch_size * parts.data_parallel_size;
+  result["micro_batch_size"] = micro_batch_size;
+  result["cyclic_samples"] = parts.datasets.train->size() / at_once * at_once;
   return result;
 }
 

@@ -30,6 +30,9 @@ struct RunParts {
 /// the optimizer's numbers, and the arguments of the schedule. Kept in checkpoints as "run".
 nlohmann::json run_identity(const RunParts& parts);
 
+/// Checksums of the files that a tokenizer is read from, by name: "tokenizer_files" of the identity.
+nlohmann::json tokenizer_checksums(const tokenizer::TokenizerOptions& options);
+
 /// One line for each part in which a run that goes on at `state` is not the run that saved the checkpoint:
 /// what it was, what it is, and what follows. A change of the schedule is part of the line of the argument
 /// that has caused it. Parts that only one side has are of another version of this program, and are not

@@ -447,6 +447,7 @@ TrainResult Trainer::State::run() {
     evaluate("test", fmt::format("iteration {} on test set", state.iteration));
     follow(decide_during_evaluation(stop, progress()));
   }
+  replica.wait_for_weights();  // the last gathers must not outlive the groups that they go through
   recorder->finish();
   return {.iteration = state.iteration,
           .validation_loss = validation_loss,

@@ -114,6 +114,13 @@ class Traffic(ProgramTest):
         self.assertEqual(overlapped["all_gather"]["bytes"], plain["all_gather"]["bytes"])
         self.assertEqual(losses, expected_losses)
 
+    def test_a_run_does_not_end_before_its_last_gathers(self):
+        experiment = Experiment(self.folder / "short", dataloader_type="single", train_iters=1, eval_iters=0,
+                                use_distributed_optimizer=True, ddp_bucket_size=1000, overlap_grad_reduce=True,
+                                overlap_param_gather=True)
+        for _ in range(8):
+            self.assert_success(experiment.train_ranks(2))
+
     def test_gradients_in_bf16_move_half_the_bytes(self):
         zero = {"use_distributed_optimizer": True}
         full, _ = self.communication(2, **zero)
