@@ -78,15 +78,15 @@ const HuggingFaceFamily& read_family(const JsonObject& file) {
       huggingface_families, [&](const auto* family) { return family->model_type == type; });
   if (found == std::end(huggingface_families)) {
     file.refuse(
-        fmt::format("'model_type' is '{}': models of the Llama family can be read, which are llama, mistral "
-                    "without a sliding window, qwen2 and qwen3",
+        fmt::format("'model_type' is '{}': the supported model types are llama, mistral "
+                    "(without a sliding window), qwen2 and qwen3",
                     type));
   }
   const HuggingFaceFamily& family = **found;
   if (file.has("architectures")) {
     const Json& architectures = file.at("architectures");
     if (architectures != Json::array({family.architecture})) {
-      file.refuse(fmt::format("'architectures' is {}: of '{}' only [\"{}\"] can be read",
+      file.refuse(fmt::format("'architectures' is {}: for model_type '{}' only [\"{}\"] is supported",
                               architectures.dump(), type, family.architecture));
     }
   }
@@ -107,9 +107,10 @@ void refuse_what_is_not_computed(const JsonObject& file, const HuggingFaceFamily
   }
   const auto activation = file.get<std::string>("hidden_act", "silu");
   if (activation != "silu")
-    file.refuse(fmt::format("'hidden_act' is '{}', only silu is computed", activation));
+    file.refuse(fmt::format("'hidden_act' is '{}', and only silu is supported", activation));
   for (const char* key : {"is_encoder_decoder", "add_cross_attention"}) {
-    if (file.get(key, false)) file.refuse(fmt::format("'{}' is true: only decoders are computed", key));
+    if (file.get(key, false))
+      file.refuse(fmt::format("'{}' is true, and only decoder models are supported", key));
   }
   for (const char* key : {"per_layer_config", "pruned_heads"}) {
     if (file.has(key) && !file.at(key).empty())
@@ -124,11 +125,11 @@ void refuse_what_is_not_computed(const JsonObject& file, const HuggingFaceFamily
   if (family.window_has_switch && !file.get("use_sliding_window", false)) {
     file.ignore("sliding_window");
   } else if (file.has("sliding_window")) {
-    file.refuse(fmt::format("'sliding_window' is {}: only attention to everything (null) can be imported",
+    file.refuse(fmt::format("'sliding_window' is {}: only full attention (null) can be imported",
                             file.at("sliding_window").dump()));
   } else if (family.window_by_default && !file.contains("sliding_window")) {
     file.refuse(
-        "'sliding_window' is missing, which means 4096: only attention to everything (null) can be "
+        "'sliding_window' is missing, which means 4096: only full attention (null) can be "
         "imported");
   }
 }
@@ -138,7 +139,7 @@ std::int64_t read_size(const JsonObject& file, const char* key) {
   constexpr std::int64_t largest = 1 << 24;
   const auto size = file.get<std::int64_t>(key);
   if (size < 1 || size > largest)
-    file.refuse(fmt::format("'{}' is {}: it must be from 1 to {}", key, size, largest));
+    file.refuse(fmt::format("'{}' is {}: it must be between 1 and {}", key, size, largest));
   return size;
 }
 
@@ -194,7 +195,7 @@ std::string read_rope_type(const JsonObject& settings) {
   const auto rope_type = settings.get("rope_type", type);
   if (settings.has("type") && rope_type != type) {
     settings.refuse(
-        fmt::format("'type' is '{}' and 'rope_type' is '{}': which one is meant?", type, rope_type));
+        fmt::format("'type' is '{}' and 'rope_type' is '{}': remove the one that is wrong", type, rope_type));
   }
   return rope_type;
 }
@@ -210,8 +211,8 @@ RopeConfig read_rope_settings(const JsonObject& settings, RopeConfig config,
                               std::optional<double> theta_outside) {
   if (settings.has("rope_theta")) config.base = read_positive(settings, "rope_theta");
   if (theta_outside && *theta_outside != config.base) {
-    settings.refuse(fmt::format("'rope_theta' is {} here and {} outside: which one is meant?", config.base,
-                                *theta_outside));
+    settings.refuse(fmt::format("'rope_theta' is {} here and {} outside: remove the one that is wrong",
+                                config.base, *theta_outside));
   }
   refuse_partial_rotation(settings);
   const std::string type = read_rope_type(settings);
@@ -241,11 +242,11 @@ JsonObject for_full_attention(const Json& json, const std::string& path) {
   const JsonObject settings(json, path);
   if (std::ranges::none_of(json, &Json::is_object)) return settings;
   if (!settings.has("full_attention")) {
-    settings.refuse("it is nested by layer type, and has no 'full_attention', which all layers are");
+    settings.refuse("it is nested by layer type but has no 'full_attention', the type of all layers here");
   }
   for (const std::string& key : settings.unread()) {
     if (!settings.at(key).is_object())
-      settings.refuse(fmt::format("'{}' stands beside settings that are nested by layer type", key));
+      settings.refuse(fmt::format("'{}' is set beside settings that are nested by layer type", key));
   }
   return settings.object("full_attention");
 }
@@ -268,7 +269,7 @@ RopeConfig read_rope(const JsonObject& file, std::int64_t head_size) {
   }
   if (rope.llama_scaling && file.has("original_max_position_embeddings") &&
       read_size(file, "original_max_position_embeddings") != rope.llama_scaling->original_max_positions) {
-    file.refuse("'original_max_position_embeddings' is not what the rotary settings have");
+    file.refuse("'original_max_position_embeddings' differs from that of the rotary settings");
   }
   return rope;
 }

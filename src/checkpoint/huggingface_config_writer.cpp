@@ -23,7 +23,9 @@ const char* dtype_name(at::ScalarType dtype) {
 }
 
 void require_expressible(bool holds, const char* what) {
-  if (!holds) throw_user_error("Hugging Face's Llama family cannot express this model: {}", what);
+  if (!holds)
+    throw_user_error("this model cannot be exported as a Hugging Face Llama, Mistral or Qwen model: {}",
+                     what);
 }
 
 /// Throws when no class of the family computes what this model does.

@@ -18,12 +18,12 @@ HuggingFaceFiles::HuggingFaceFiles(const fs::path& directory) : directory_(direc
     const bool pickled =
         fs::exists(directory / "pytorch_model.bin") || fs::exists(directory / "pytorch_model.bin.index.json");
     throw_user_error(
-        "{}: there is neither {} nor {} in it{}", directory.string(), single_file, hf_index_file,
+        "{}: contains neither {} nor {}{}", directory.string(), single_file, hf_index_file,
         pickled ? "; pickled weights (pytorch_model.bin) are not read: save them as safetensors" : "");
   }
   if (fs::exists(directory / "adapter_config.json")) {
     throw_user_error(
-        "{}: it holds an adapter (adapter_config.json) that would be left out: merge it into the model",
+        "{}: it contains an adapter (adapter_config.json), which would be lost: merge it into the model",
         directory.string());
   }
 }

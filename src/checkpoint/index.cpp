@@ -37,7 +37,7 @@ struct NumberReader {
 
   template <typename T>
   T number(const json& value) const {
-    return whole_number<T>(value, fmt::format("{}: damaged: a number in it", path.string()));
+    return whole_number<T>(value, fmt::format("{}: damaged: a number", path.string()));
   }
   std::vector<std::int64_t> numbers(const json& list) const {
     std::vector<std::int64_t> result;

@@ -84,15 +84,14 @@ std::optional<Location> newest_checkpoint(const fs::path& folder) {
       continue;
     }
     Location found = *newest;
-    found.note = fmt::format("{} is missing: the newest of the complete checkpoints beside it is taken, {}",
+    found.note = fmt::format("{} is missing: using the newest complete checkpoint next to it, {}",
                              tracker_file(folder).string(), name);
     if (!damaged.empty()) found.note += fmt::format("; {}", fmt::join(damaged, "; "));
     return found;
   }
   if (damaged.empty()) return std::nullopt;
-  throw_user_error(
-      "{}: there is no complete checkpoint in it: {}. Restore the files, or move the folder away",
-      folder.string(), fmt::join(damaged, "; "));
+  throw_user_error("{}: contains no complete checkpoint: {}. Restore the files, or move the folder away",
+                   folder.string(), fmt::join(damaged, "; "));
 }
 
 Location tracked_checkpoint(const fs::path& folder) {
@@ -101,9 +100,8 @@ Location tracked_checkpoint(const fs::path& folder) {
     return {iteration_directory(folder, *number), *number, false};
   if (content == release_name) return {release_directory(folder), 0, true};
   throw_user_error(
-      "{}: {}, where an iteration or 'release' should stand. Complete checkpoints: {}. Write the iteration "
-      "to "
-      "take into the file, or remove the file to take the newest",
+      "{}: it {}; it must hold an iteration or 'release'. Complete checkpoints: {}. Write the iteration to "
+      "load into the file, or remove the file to load the newest",
       tracker_file(folder).string(),
       content.empty() ? "is empty" : fmt::format("holds '{}'", printable(content)),
       names_of_complete(folder));
@@ -122,8 +120,8 @@ std::optional<Location> find_checkpoint(const fs::path& folder, std::optional<st
   const std::string complete = names_of_complete(folder);
   if (iteration) throw_user_error("{}: {}. Complete checkpoints: {}", missing, damage, complete);
   throw_user_error(
-      "{0}, which {1} names: {2}. Complete checkpoints: {3}. Write the iteration to take into {1}, or remove "
-      "{1} to take the newest",
+      "{0}, which {1} names: {2}. Complete checkpoints: {3}. Write the iteration to load into {1}, or remove "
+      "{1} to load the newest",
       missing, tracker_file(folder).filename().string(), damage, complete);
 }
 

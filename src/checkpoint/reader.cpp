@@ -129,7 +129,7 @@ void Checkpoint::load_piece(const parallel::TensorPiece& piece) const {
                         });
   }
   if (filled != target.numel()) {
-    throw_user_error("{}: damaged: {} of {} elements of tensor {} are in no shard",
+    throw_user_error("{}: damaged: {} of {} elements of tensor {} are in none of its shards",
                      (directory_ / index_file).string(), target.numel() - filled, target.numel(), piece.name);
   }
   if (!direct) piece.assign(target);
@@ -160,8 +160,8 @@ std::span<const std::byte> Checkpoint::checked_bytes(const std::string& name, co
     const std::uint64_t start = block * checksum_block;
     const auto part = bytes.subspan(start, std::min(checksum_block, bytes.size() - start));
     if (block >= checked.size() || checksum(part) != piece.checksums[block])
-      throw_user_error("{}: damaged: the bytes of tensor {} do not have their checksum", file.path().string(),
-                       piece.key);
+      throw_user_error("{}: damaged: the bytes of tensor {} do not match their checksum",
+                       file.path().string(), piece.key);
     checked[block] = true;
   }
   return bytes.subspan(begin, end - begin);

@@ -111,7 +111,7 @@ TensorInfo parse_entry(const fs::path& path, const std::string& name, const json
   const auto end = entry["data_offsets"][1].get<std::uint64_t>();
   if (end < begin || end - begin != size) {
     damaged(path,
-            fmt::format("tensor {} needs {} bytes but has those from {} to {}", name, size, begin, end));
+            fmt::format("tensor {} needs {} bytes but is given bytes {} to {}", name, size, begin, end));
   }
   if (end > data_size) {
     damaged(path, fmt::format("it is cut off: tensor {} ends at byte {}, the file at {}", name,
@@ -229,7 +229,7 @@ SafetensorsWriter::SafetensorsWriter(fs::path path, std::vector<TensorInfo> tens
     tensors_[i].offset = offset;
     offset += tensors_[i].byte_size();
     if (!missing_.emplace(tensors_[i].name, i).second)
-      throw Error(fmt::format("tensor {} is to be saved twice", tensors_[i].name));
+      throw Error(fmt::format("tensor {} would be saved twice", tensors_[i].name));
   }
   const std::uint64_t header_size = header.size();
   file_ = open_for_writing(path_);

@@ -50,7 +50,7 @@ std::vector<fs::path> all_checkpoints(const CheckpointOptions& options) {
   std::vector<fs::path> result;
   for (const Location& location : checkpoint::list_checkpoints(options.directory))
     result.push_back(location.path);
-  if (result.empty()) throw_user_error("{}: there is no complete checkpoint in it", options.directory);
+  if (result.empty()) throw_user_error("{}: contains no complete checkpoint", options.directory);
   return result;
 }
 
@@ -58,7 +58,7 @@ std::vector<fs::path> all_checkpoints(const CheckpointOptions& options) {
 fs::path one_checkpoint(const CheckpointOptions& options) {
   if (is_one_checkpoint(options)) return options.directory;
   const auto found = checkpoint::find_checkpoint(options.directory, options.iteration);
-  if (!found) throw_user_error("{}: there is no complete checkpoint in it", options.directory);
+  if (!found) throw_user_error("{}: contains no complete checkpoint", options.directory);
   if (!found->note.empty()) fmt::print(stderr, "primus: warning: {}\n", found->note);
   return found->path;
 }

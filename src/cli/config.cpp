@@ -128,7 +128,7 @@ void add_explain(CLI::App& parent) {
   command->callback([command, key, options] {
     const std::vector<std::string> tokens = command->remaining();
     if (options->config.empty()) {
-      if (!tokens.empty()) throw_user_error("'{}' is of no use without --config", tokens[0]);
+      if (!tokens.empty()) throw_user_error("'{}' needs --config", tokens[0]);
       return print(config::explain(*key));
     }
     const config::Arguments arguments = explained_arguments(options->request(tokens));

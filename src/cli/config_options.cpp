@@ -17,7 +17,7 @@ void add_preset_options(CLI::App& command, ConfigOptions& options) {
   command.add_flag("--allow_unknown_keys", options.allow_unknown_keys,
                    "Warn of unknown keys instead of failing");
   command.allow_extras();
-  command.footer("Everything else overrides an argument: key=value, --key value, or --flag for true.");
+  command.footer("Any other word overrides an argument: key=value, --key value, or --flag for true.");
 }
 
 std::shared_ptr<ConfigOptions> add_config_options(CLI::App& command, bool required) {

@@ -149,7 +149,7 @@ void run_direct(Options options, const std::vector<std::string>& command) {
     if (log_file.empty()) log_file = make_default_log_file(plan.node, plan.nodes);
   } catch (const Error& error) {
     // Not a reason to fail: the ranks have log files of their own in the run's directory.
-    problem = fmt::format("this launch has no log file: {} (--log_file names another place)", error.what());
+    problem = fmt::format("this launch has no log file: {} (choose another with --log_file)", error.what());
   }
   Output output(options, plan, log_file);
   if (!problem.empty()) output.message(problem);
@@ -177,11 +177,11 @@ void add_options(CLI::App& command, Options& options) {
   command.add_flag("--numa,!--no-numa", direct.numa, "Bind each rank to the cores of one NUMA node");
   command
       .add_option("--max_restarts,--max-restarts", direct.max_restarts,
-                  "Start the ranks again after a failure, so often")
+                  "How many times to restart the ranks after a failure")
       ->check(CLI::NonNegativeNumber);
   command
       .add_option("--hang_timeout,--hang-timeout", direct.hang_timeout_seconds,
-                  "End the run when no rank has made progress for so many seconds")
+                  "End the run when no rank has made progress for this many seconds")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--env", direct.env, "KEY=VALUE for the ranks, or a shell file to take variables from")
       ->expected(1)
@@ -200,7 +200,7 @@ void add_options(CLI::App& command, Options& options) {
   command.add_option_function<std::string>(
       "--script",
       [](const std::string&) {
-        throw UserError("--script has no meaning here: what the ranks run is this program itself");
+        throw UserError("--script is not supported: the ranks run this program itself");
       },
       "Refused: the ranks run this program");
 }

@@ -68,7 +68,7 @@ std::unique_ptr<tokenizer::Tokenizer> open_tokenizer(const GenerateOptions& opti
       !options.tokenizer.model.empty() || options.tokenizer.type != default_tokenizer_options().type;
   if (given) return make_tokenizer_for(source, options.tokenizer);
   if (!source.tokenizer) {
-    throw_user_error("{}: it does not say which tokenizer the model has; name one with --tokenizer_model",
+    throw_user_error("{}: does not name the model's tokenizer; give one with --tokenizer_model",
                      source.path.string());
   }
   return make_tokenizer_for(source, *source.tokenizer);
@@ -104,16 +104,18 @@ void add_generate(CLI::App& program) {
   app->add_option("--iteration", options->open.iteration, "Which checkpoint; default: the latest");
   add_ignore_keys(*app, options->open);
   app->add_option("--prompt", options->prompt, "The text to continue")->required();
-  app->add_option("--max_new_tokens,--max-new-tokens", options->generation.max_new_tokens, "How far to go on")
+  app->add_option("--max_new_tokens,--max-new-tokens", options->generation.max_new_tokens,
+                  "How many tokens to generate")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_flag("--greedy", options->greedy, "Always take the most probable token");
-  app->add_option("--temperature", sampling.temperature, "Above 1: more varied; 0: as --greedy")
+  app->add_option("--temperature", sampling.temperature,
+                  "Above 1 gives more varied text; 0 is the same as --greedy")
       ->capture_default_str();
-  app->add_option("--top_k,--top-k", sampling.top_k, "Only the so many most probable tokens; 0: all")
+  app->add_option("--top_k,--top-k", sampling.top_k, "Sample from this many most probable tokens; 0: all")
       ->capture_default_str();
   app->add_option("--top_p,--top-p", sampling.top_p,
-                  "Only the most probable tokens of this joint probability")
+                  "Sample from the most probable tokens whose probabilities add up to this")
       ->capture_default_str();
   app->add_option("--seed", sampling.seed, "The same seed gives the same text")->capture_default_str();
   add_tokenizer_options(*app, options->tokenizer);

@@ -52,13 +52,13 @@ void print_training_arguments(const ModelDirectory& source, const std::string& f
 
 void import_model(const ConvertOptions& options) {
   if (!fs::exists(fs::path(options.source) / "config.json")) {
-    throw_user_error("{}: there is no config.json in it", options.source);
+    throw_user_error("{}: contains no config.json", options.source);
   }
   ModelDirectory source = open_model(options.source, options.open);
   source.config.params_dtype = parse_dtype(options.dtype, source.config.params_dtype);
   const Lock lock(fs::path(options.destination) / Lock::file_name);
   if (checkpoint::find_checkpoint(options.destination)) {
-    throw_user_error("{}: there are checkpoints in it already; name another folder", options.destination);
+    throw_user_error("{}: already contains checkpoints; name another folder", options.destination);
   }
   const auto model = load_model(source);
   nlohmann::json common = {{"iteration", 0},
@@ -142,7 +142,7 @@ void export_model(const ConvertOptions& options) {
     }
     if (plan.extra_files.empty()) {
       source.warnings.push_back(
-          fmt::format("no tokenizer is exported: Transformers has nothing like {}", tokenizer->type));
+          fmt::format("no tokenizer is exported: Transformers has no equivalent of {}", tokenizer->type));
     }
   } else {
     source.warnings.emplace_back("no tokenizer is exported; --tokenizer names one");

@@ -86,8 +86,7 @@ ModelDirectory open_model(const fs::path& directory, const OpenOptions& options)
   if (is_checkpoint) return open_checkpoint(directory);
   const auto found = checkpoint::find_checkpoint(directory, options.iteration);
   if (!found) {
-    throw_user_error("{}: there is neither a complete checkpoint nor a config.json in it",
-                     directory.string());
+    throw_user_error("{}: contains neither a complete checkpoint nor a config.json", directory.string());
   }
   if (!found->note.empty()) fmt::print(stderr, "primus: warning: {}\n", found->note);
   return open_checkpoint(found->path);

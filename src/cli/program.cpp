@@ -79,8 +79,8 @@ std::vector<std::string> with_leading_options_moved(std::vector<std::string> wor
   }
   for (auto option = words.begin(); option != command; ++option) {
     if (*option != "--debug") {
-      throw_user_error("{} in front of the command goes with direct, slurm and container, not with {}",
-                       *option, *command);
+      throw_user_error("{} before the command works with direct, slurm and container, not with {}", *option,
+                       *command);
     }
   }
   ::setenv("PRIMUS_LOG_LEVEL", "DEBUG", /*overwrite=*/1);

@@ -60,7 +60,7 @@ void train(const TokenizerTrainOptions& options) {
   std::cout << report.dump() << '\n';
   if (static_cast<std::int64_t>(trained.pieces.size()) < options.training.vocab_size)
     std::cerr << fmt::format(
-        "primus: warning: the text gave only {} of {} entries; no pair is left that occurs {} times\n",
+        "primus: warning: the text yields only {} of {} entries; no remaining pair occurs {} times\n",
         trained.pieces.size(), options.training.vocab_size, options.training.min_frequency);
 }
 
@@ -81,7 +81,7 @@ void add_tokenizer_train(CLI::App& parent) {
       ->capture_default_str();
   command
       ->add_option("--min_frequency,--min-frequency", options->training.min_frequency,
-                   "Pairs seen less often are not merged")
+                   "Do not merge pairs seen less often than this")
       ->capture_default_str();
   command
       ->add_option("--special_tokens,--special-tokens", options->training.special_tokens,

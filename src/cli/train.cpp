@@ -124,8 +124,8 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
   config::Experiment experiment = config::resolve(options.config->request(tokens), problems);
   for (const std::string& word : options.for_python)
     experiment.warnings.push_back(
-        fmt::format("command line: '{}' is without effect: --data_path and --backend_path "
-                    "speak to the Python program (an argument is set by data_path=...)",
+        fmt::format("command line: '{}' has no effect: --data_path and --backend_path "
+                    "are options of the Python program (set the argument with data_path=...)",
                     word));
   for (const auto& [name, value] : experiment.environment)
     ::setenv(name.c_str(), value.c_str(), /*overwrite=*/1);
@@ -147,11 +147,12 @@ void pretrain(const TrainOptions& options, const std::vector<std::string>& token
 
 /// Known from the original; who types it shall learn why it is not here.
 void add_posttrain(CLI::App& command) {
-  command.add_subcommand("posttrain", "Refused: supervised fine-tuning is outside of this engine")
+  command.add_subcommand("posttrain", "Refused: supervised fine-tuning is outside the scope of this engine")
       ->allow_extras()
       ->callback([] {
         throw UserError(
-            "train posttrain: supervised fine-tuning is outside of this engine. To go on from a checkpoint "
+            "train posttrain: supervised fine-tuning is outside the scope of this engine. To go on from a "
+            "checkpoint "
             "on plain "
             "text, use train pretrain with 'load' and 'finetune: true'");
       });
@@ -170,7 +171,7 @@ void add_train(CLI::App& program) {
       ->type_name("FILE");
   for (const char* name : {"--data_path", "--backend_path"}) {
     pretrain_command
-        ->add_option(name, options->for_python, "Accepted, without effect: only the Python program needs it")
+        ->add_option(name, options->for_python, "Accepted, has no effect: only the Python program needs it")
         ->expected(0, 1);
   }
   pretrain_command->callback(

@@ -91,16 +91,17 @@ inline constexpr Support gpu_kernels =
     no_effect("it selects GPU kernels; the CPU engine computes the same values");
 inline constexpr Support gpu_tuning =
     no_effect("it tunes GPU memory or GPU communication, which a CPU run does not have");
-inline constexpr Support python_only = no_effect("it steers Python, of which there is none here");
+inline constexpr Support python_only = no_effect("it controls Python code, and this program has none");
 inline constexpr Support megatron_files =
-    no_effect("it shapes Megatron's checkpoint files; here they are sharded safetensors");
+    no_effect("it concerns Megatron's checkpoint files; here they are sharded safetensors");
 inline constexpr Support other_models =
-    unsupported("models for vision, retrieval and BERT are outside of this engine");
+    unsupported("models for vision, retrieval and BERT are outside the scope of this engine");
 inline constexpr Support reinforcement_learning =
-    unsupported("reinforcement learning is outside of this engine");
-inline constexpr Support finetuning = unsupported("supervised fine-tuning is outside of this engine");
+    unsupported("reinforcement learning is outside the scope of this engine");
+inline constexpr Support finetuning =
+    unsupported("supervised fine-tuning is outside the scope of this engine");
 inline constexpr Support trainer_inference =
-    no_effect("text is generated with `primus-cli generate`, not inside of the trainer");
+    no_effect("text is generated with `primus-cli generate`, not by the trainer");
 
 }  // namespace table
 

@@ -49,15 +49,15 @@ std::array<double, 3> parse_split(std::string_view text) {
   std::array<double, 3> shares = {};
   const std::vector<std::string> parts = split_parts(text);
   if (parts.empty() || parts.size() > shares.size())
-    throw_user_error("\"{}\": one to three numbers are wanted (train, valid, test), such as 95,5,0", text);
+    throw_user_error("\"{}\": expected one to three numbers (train, valid, test), such as 95,5,0", text);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto number = parse_double(parts[i]);
     if (!number || !std::isfinite(*number) || *number < 0)
-      throw_user_error("\"{}\": \"{}\" is no number of 0 or more", text, parts[i]);
+      throw_user_error("\"{}\": \"{}\" must be a number, 0 or more", text, parts[i]);
     shares[i] = *number;
   }
   const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
-  if (sum <= 0 || !std::isfinite(sum)) throw_user_error("\"{}\": this shares nothing out", text);
+  if (sum <= 0 || !std::isfinite(sum)) throw_user_error("\"{}\": gives no samples to any split", text);
   return shares;
 }
 
@@ -66,7 +66,7 @@ Blend parse_blend(const std::vector<std::string>& items) {
     throw_user_error("\"{}\": {}", fmt::join(items, " "), what);
   };
   const auto refuse_order = [&](const std::string& item, std::string_view wanted) {
-    refuse(fmt::format("{} stands where a {} should; a weight stands before each path or before none ({})",
+    refuse(fmt::format("found {} where a {} is expected; give a weight before every path or before none ({})",
                        item, wanted, rule_of_blanks));
   };
   Blend blend;

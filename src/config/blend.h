@@ -26,7 +26,7 @@ Blend parse_blend(const std::vector<std::string>& items);
 
 /// How a text and a list of paths differ, for messages about paths.
 inline constexpr std::string_view rule_of_blanks =
-    "a text is split at blanks; each item of a list, as in [\"/a path/with blanks\", /b], is one path or "
+    "a string is split at spaces; each item of a list, as in [\"/a path/with spaces\", /b], is one path or "
     "weight";
 
 /// The parts of a text between white space.

@@ -89,7 +89,7 @@ std::optional<T> item_as(const Value& value) {
 template <typename T>
 std::optional<std::string> not_allowed(const Argument& argument, const T& item) {
   if constexpr (std::is_same_v<T, std::int64_t>) {
-    if (!in_range(item)) return fmt::format("must not be beyond {}", largest_integer);
+    if (!in_range(item)) return fmt::format("must not exceed {} in size", largest_integer);
   }
   if constexpr (std::is_same_v<T, double>) {
     if (!std::isfinite(item)) return "must be a finite number";
@@ -159,7 +159,7 @@ Outcome list_of(const Argument& argument, std::string_view wanted, const Value& 
 
 Outcome words_of(const Argument& argument, const Value& value) {
   if (!value.is_text() || is_collection_in_text(value))
-    return list_of<std::string>(argument, "a text, or a list of texts", value);
+    return list_of<std::string>(argument, "a string or a list of strings", value);
   return TypedValue(split_at_blanks(*value.text()));
 }
 
@@ -180,10 +180,10 @@ Outcome converted(const Argument& argument, const Value& value) {
     }
     case Type::integer: return scalar_of<std::int64_t>(argument, "an integer", value);
     case Type::number: return scalar_of<double>(argument, "a number", value);
-    case Type::text: return scalar_of<std::string>(argument, "a text", value);
+    case Type::text: return scalar_of<std::string>(argument, "text", value);
     case Type::integers: return list_of<std::int64_t>(argument, "a list of integers", value);
     case Type::numbers: return list_of<double>(argument, "a list of numbers", value);
-    case Type::texts: return list_of<std::string>(argument, "a list of texts", value);
+    case Type::texts: return list_of<std::string>(argument, "a list of strings", value);
     case Type::words: return words_of(argument, value);
     case Type::layer_pattern: return layer_pattern_of(value);
     case Type::map:

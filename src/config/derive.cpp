@@ -144,7 +144,7 @@ void unite(Arguments& a, std::vector<std::string>& notes) {
   Value value = a.value(winner);
   const Value other = a.value(loser);
   if (other.origin.layer >= Layer::experiment && !same_content(value, other)) {
-    notes.push_back(fmt::format("{}: '{}' ({}) wins over '{}' ({}, {})", to_string(value.origin.where()),
+    notes.push_back(fmt::format("{}: '{}' ({}) overrides '{}' ({}, {})", to_string(value.origin.where()),
                                 winner, value.as_written(), loser, other.as_written(),
                                 to_string(other.origin.where())));
   }

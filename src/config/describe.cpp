@@ -21,7 +21,7 @@ std::string_view bare_type(Type type) {
     case Type::integers: return "list of integers";
     case Type::numbers: return "list of numbers";
     case Type::texts: return "list of texts";
-    case Type::words: return "text split at blanks, or list of texts";
+    case Type::words: return "text split at spaces, or list of texts";
     case Type::layer_pattern: return "layer pattern";
     case Type::map: return "map";
   }

@@ -48,15 +48,14 @@ const Value& required_key(const Value& tree, std::string_view key, const std::st
   const auto near = nearest_names(key, others, 1);
   if (near.empty()) throw UserError({file, 0}, fmt::format("the required key '{}' is missing", key));
   throw UserError(tree.map()->find(near[0])->origin.where(),
-                  fmt::format("the required key '{}' is missing: is it meant by '{}'?", key, near[0]));
+                  fmt::format("the required key '{}' is missing: is '{}' a typo for it?", key, near[0]));
 }
 
 /// A part of the run directory's path. A number is taken as it was written.
 std::string name_of(const Value& tree, std::string_view key, const std::string& file) {
   const Value& value = required_key(tree, key, file);
   if (value.is_null() || value.is_list() || value.is_map()) {
-    throw UserError(value.origin.where(),
-                    fmt::format("'{}' must be a text, not {}", key, value.as_written()));
+    throw UserError(value.origin.where(), fmt::format("'{}' must be text, not {}", key, value.as_written()));
   }
   std::string name = value.as_written();
   if (name.empty()) {
@@ -86,7 +85,8 @@ std::string folder_name_of(const Value& tree, std::string_view key, const std::s
   if (leaves) {
     throw UserError(
         required_key(tree, key, file).origin.where(),
-        fmt::format("'{}' must name a folder: '{}' would put the run's files outside of its own", key, name));
+        fmt::format("'{}' must name a subfolder: '{}' would put the run's files outside its own folder", key,
+                    name));
   }
   return name;
 }
@@ -95,7 +95,7 @@ Value load_experiment_file(const ResolveRequest& request) {
   std::error_code ignored;
   if (!fs::is_regular_file(request.config, ignored)) {
     throw UserError(
-        fmt::format("the configuration file '{}' does not exist or is no file", request.config.string()));
+        fmt::format("the configuration file '{}' does not exist or is not a file", request.config.string()));
   }
   Value tree = load_file(request.config, Layer::experiment, request.environment);
   if (!tree.is_map()) {
@@ -117,7 +117,7 @@ std::string choose_module(const Value& tree, const ResolveRequest& request) {
       {request.config.string(), 0},
       fmt::format("the required module '{}' is missing under 'modules'; there: {}{}", request.module,
                   names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")),
-                  names.empty() ? "" : ". Rename the one that is meant"));
+                  names.empty() ? "" : ". Rename the one to run"));
 }
 
 /// The Python way of writing a value as text.
@@ -132,7 +132,8 @@ void apply_overrides(Value& tree, Value& module, Value overrides) {
   for (const std::string_view key : describing_keys) {
     if (overrides.map()->contains(key)) {
       throw_user_error(
-          "command line: '{0}' says what the module is made of, so it must stand in the experiment file; "
+          "command line: '{0}' selects what the module is built from, so it must be set in the experiment "
+          "file; "
           "there it may be a reference such as '{0}: ${{MY_VARIABLE:default}}'",
           key);
     }
@@ -158,7 +159,7 @@ void check_place(const std::string& key, const Value& value, const std::string_v
                                  ? ": move it under 'overrides' of its module"
                                  : did_you_mean(key, {std::begin(keys), std::end(keys)});
   problems.push_back({Problem::Kind::misplaced_key, value.origin.where(),
-                      fmt::format("the key '{}' has no meaning {}{}", key, place, advice)});
+                      fmt::format("the key '{}' is not used {}{}", key, place, advice)});
 }
 
 /// Keys of the file itself, and of its modules beside `overrides`, that nothing reads.
@@ -172,10 +173,11 @@ void find_misplaced_keys(const Value& tree, std::vector<Problem>& problems) {
     // Without `config` it is already merged: arguments stand here.
     if (!module.map()->contains("config")) {
       if (const Value* overrides = module.map()->find("overrides"))
-        problems.push_back({Problem::Kind::misplaced_key, overrides->origin.where(),
-                            fmt::format("'overrides' of '{}' would be left out, since the module names no "
-                                        "'config' and 'model': name them, or set the arguments beside it",
-                                        name)});
+        problems.push_back(
+            {Problem::Kind::misplaced_key, overrides->origin.where(),
+             fmt::format("'overrides' of '{}' would be ignored, since the module has no "
+                         "'config' and 'model': add them, or set the arguments directly in the module",
+                         name)});
       continue;
     }
     for (const auto& [key, value] : *module.map())
@@ -258,7 +260,7 @@ std::vector<std::pair<std::string, std::string>> environment_block(const Resolve
   const Value* block = file.is_map() ? file.map()->find("env") : nullptr;
   if (block == nullptr || block->is_null()) return exports;
   if (!block->is_map()) {
-    warnings.push_back(fmt::format("{}: 'env' must be a map of names and values; it is left out",
+    warnings.push_back(fmt::format("{}: 'env' must be a map of names and values; it is ignored",
                                    to_string(block->origin.where())));
     return exports;
   }
@@ -318,7 +320,7 @@ std::string derived_comment(const Arguments& arguments) {
     if (same_content(value, arguments.set_at(index))) continue;
     lines += fmt::format("#   {}: {}", argument_at(index).name, to_yaml(value));
   }
-  return lines.empty() ? "" : "\n# What followed from these arguments (a comment, for people):\n" + lines;
+  return lines.empty() ? "" : "\n# Derived from these arguments (a comment, for readers):\n" + lines;
 }
 
 Value resolved_tree(const Experiment& experiment) {

@@ -66,7 +66,7 @@ Value load_preset(const std::vector<fs::path>& directories, const fs::path& fold
   throw UserError(
       name.origin.where(),
       fmt::format("there is no preset '{}' in '{}'{}", *name.text(), (directories.front() / folder).string(),
-                  names.empty() ? "; 'framework' should be megatron, whose presets are the only ones here"
+                  names.empty() ? "; 'framework' must be megatron, the only one with presets here"
                                 : did_you_mean(wanted.string(), names)));
 }
 

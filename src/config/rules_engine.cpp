@@ -37,7 +37,7 @@ class EngineRules : RuleSubject {
                    "'fp4' and 'fp8' are both set: set one of them to null");
     require<"first_last_layers_bf16">(
         !a.get<"first_last_layers_bf16">() || !a.get<"fp8">() || a.get<"fp8_recipe">() != "delayed",
-        "'first_last_layers_bf16' needs another 'fp8_recipe' than delayed");
+        "'first_last_layers_bf16' needs an 'fp8_recipe' other than delayed");
     require<"fp8_param_gather">(!a.get<"fp8_param_gather">() || a.get<"use_distributed_optimizer">() ||
                                     a.get<"use_torch_fsdp2">() || a.get<"use_megatron_fsdp">(),
                                 "'fp8_param_gather' needs the distributed optimizer or FSDP");
@@ -81,7 +81,7 @@ class EngineRules : RuleSubject {
                                           "mlp",       "moe",     "shared_experts"};
     for (const std::string& module : modules) {
       require<"recompute_modules">(std::find(std::begin(known), std::end(known), module) != std::end(known),
-                                   fmt::format("'recompute_modules' cannot hold '{}': take some of {}",
+                                   fmt::format("'recompute_modules' cannot contain '{}': choose from {}",
                                                module, fmt::join(known, ", ")));
     }
     const auto has = [&](std::string_view module) {
@@ -96,7 +96,7 @@ class EngineRules : RuleSubject {
         "'recompute_modules' with shared_experts needs 'moe_shared_expert_overlap: false'");
     require<"recompute_modules">(
         !a.get<"fp8">() || a.get<"fp8_recipe">() != "delayed" || (!has("moe_act") && !has("layernorm")),
-        "'recompute_modules' with moe_act or layernorm needs another 'fp8_recipe' than delayed");
+        "'recompute_modules' with moe_act or layernorm needs an 'fp8_recipe' other than delayed");
   }
 
   void recompute_layers() {
@@ -108,8 +108,8 @@ class EngineRules : RuleSubject {
     const std::int64_t end = a.get<"num_layers">() + a.get<"mtp_num_layers">().value_or(0);
     const auto [least, most] = std::minmax_element(layers.begin(), layers.end());
     require<"recompute_layer_ids">(*least >= 0 && *most < end,
-                                   fmt::format("'recompute_layer_ids' go from 0 to {}; {} is none", end - 1,
-                                               *least < 0 ? *least : *most));
+                                   fmt::format("'recompute_layer_ids' must be between 0 and {}; {} is not",
+                                               end - 1, *least < 0 ? *least : *most));
   }
 
   /// The variables that make GPU libraries deterministic are not asked for: nothing here reads them.

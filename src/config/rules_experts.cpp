@@ -102,7 +102,7 @@ class ExpertRules : RuleSubject {
   void capacity() {
     const auto factor = a.get<"moe_expert_capacity_factor">();
     require<"moe_expert_capacity_factor">(!factor || !balances_by("sinkhorn"),
-                                          "'moe_expert_capacity_factor' works without "
+                                          "'moe_expert_capacity_factor' cannot be combined with "
                                           "'moe_router_load_balancing_type: sinkhorn'");
     require<"moe_pad_expert_input_to_capacity">(
         !a.get<"moe_pad_expert_input_to_capacity">() || factor.value_or(-1) >= 0,
@@ -117,7 +117,7 @@ class ExpertRules : RuleSubject {
                                  "'moe_enable_deepep' needs 'moe_token_dispatcher_type: flex'");
     require<"moe_pad_expert_input_to_capacity">(
         !a.get<"moe_pad_expert_input_to_capacity">() || !deepep || type != "flex",
-        "'moe_pad_expert_input_to_capacity' works without 'moe_enable_deepep'");
+        "'moe_pad_expert_input_to_capacity' cannot be combined with 'moe_enable_deepep'");
     const auto shared = a.get<"moe_shared_expert_intermediate_size">();
     require<"moe_shared_expert_intermediate_size">(
         !shared || *shared > 0, "'moe_shared_expert_intermediate_size' must be greater than 0, or null");

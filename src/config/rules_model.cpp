@@ -61,7 +61,7 @@ class ModelRules : RuleSubject {
     require<"num_query_groups", "tensor_model_parallel_size">(
         groups % tensor == 0 || tensor % groups == 0,
         fmt::format(
-            "of 'num_query_groups' ({}) and 'tensor_model_parallel_size' ({}) one must be a multiple of the "
+            "one of 'num_query_groups' ({}) and 'tensor_model_parallel_size' ({}) must be a multiple of the "
             "other",
             groups, tensor));
   }

@@ -31,8 +31,8 @@ class ParallelRules : RuleSubject {
     const std::int64_t model = tensor * pipeline * context;
     require<"tensor_model_parallel_size">(
         context_.world_size <= most_ranks,
-        fmt::format("the parallel sizes ask for {} ranks, and no more than {} are possible",
-                    context_.world_size, most_ranks));
+        fmt::format("the parallel sizes need {} ranks, and at most {} are supported", context_.world_size,
+                    most_ranks));
     if (context_.world_size > most_ranks) return;
     require<"tensor_model_parallel_size">(context_.world_size % model == 0,
                                           fmt::format("the world size ({}) is not divisible by tensor x "
@@ -132,7 +132,7 @@ class ParallelRules : RuleSubject {
     const std::int64_t layers = a.get<"num_layers">() - first.value_or(0) - last.value_or(0);
     require_here(
         stages > 0 ? layers > 0 && layers % stages == 0 : stages == 0 && layers == 0,
-        fmt::format("{} leave {} layers for the {} pipeline stages between: they must fill them evenly",
+        fmt::format("{} leave {} layers for the {} other pipeline stages, which cannot be divided evenly",
                     names, layers, stages));
     if (stages <= 0 || layers <= 0 || layers % stages != 0) return;
     const std::int64_t chunks = virtual_stages(a);
@@ -165,7 +165,7 @@ class ParallelRules : RuleSubject {
                              "stages on each)",
                              length, chunks));
     require_here(std::all_of(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; }),
-                 "must hold numbers greater than 0");
+                 "must contain only numbers greater than 0");
     const auto sum = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
     require_here(sum == a.get<"num_layers">(),
                  fmt::format("adds up to {} layers, and 'num_layers' is {}", sum, a.get<"num_layers">()));
@@ -205,10 +205,10 @@ class ParallelRules : RuleSubject {
       const std::string format = a.get<"ckpt_format">();
       require<"use_torch_fsdp2">(
           a.get<"pipeline_model_parallel_size">() == 1 && a.get<"expert_model_parallel_size">() == 1,
-          "'use_torch_fsdp2' works without pipeline and expert parallelism");
+          "'use_torch_fsdp2' cannot be combined with pipeline or expert parallelism");
       require<"use_torch_fsdp2">(
           !a.get<"use_distributed_optimizer">() && !a.get<"gradient_accumulation_fusion">(),
-          "'use_torch_fsdp2' works without 'use_distributed_optimizer' and "
+          "'use_torch_fsdp2' cannot be combined with 'use_distributed_optimizer' or "
           "'gradient_accumulation_fusion'");
       require<"use_torch_fsdp2">(format == "torch_dist" || format == "torch_dcp",
                                  "'use_torch_fsdp2' needs 'ckpt_format' torch_dist or torch_dcp");

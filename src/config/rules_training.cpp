@@ -52,7 +52,7 @@ class TrainingRules : RuleSubject {
     if (!shape) return;
     require<"rampup_batch_size">(
         ramp[0] <= global && (global - ramp[0]) % ramp[1] == 0,
-        fmt::format("'rampup_batch_size' cannot get from {} to 'global_batch_size' ({}) in steps of {}",
+        fmt::format("'rampup_batch_size' cannot grow from {} to 'global_batch_size' ({}) in steps of {}",
                     ramp[0], global, ramp[1]));
     require<"rampup_batch_size">(
         ramp[0] % one_step == 0 && ramp[1] % one_step == 0,
@@ -109,7 +109,7 @@ class TrainingRules : RuleSubject {
     require<"train_data_path">(!(blend || a.get<"data_args_path">()) || !any_per_split,
                                "give one source of data: 'data_path', or the paths of each split");
     require<"split">(!any_per_split || !a.get<"split">(),
-                     "'split' divides 'data_path'; it cannot stand beside the paths of each split");
+                     "'split' divides 'data_path' and cannot be combined with per-split paths");
     reads<"data_path">(parse_blend);
     reads<"train_data_path">(parse_blend);
     reads<"valid_data_path">(parse_blend);
@@ -160,10 +160,11 @@ class TrainingRules : RuleSubject {
     if (kind.find("muon") == std::string::npos) return;
     require<"optimizer">(
         kind != "muon" || (!a.get<"overlap_grad_reduce">() && !a.get<"overlap_param_gather">()),
-        "muon works without 'overlap_grad_reduce' and 'overlap_param_gather'; or use dist_muon");
+        "muon cannot be combined with 'overlap_grad_reduce' or 'overlap_param_gather'; use dist_muon "
+        "instead");
     require<"optimizer">(
         !a.get<"use_distributed_optimizer">() && !a.get<"use_torch_fsdp2">() && !a.get<"use_megatron_fsdp">(),
-        "muon works without the distributed optimizer and FSDP");
+        "muon cannot be combined with the distributed optimizer or FSDP");
     require<"optimizer">(a.get<"ckpt_format">() == "torch" || a.get<"ckpt_format">() == "torch_dist",
                          "muon needs 'ckpt_format' torch or torch_dist");
   }

@@ -73,7 +73,7 @@ std::string_view key_in_module(std::string_view key, std::string_view module) {
   if (!key.starts_with(modules)) return key;
   const std::string_view path = key.substr(modules.size());
   if (!path.starts_with(module) || !path.substr(module.size()).starts_with('.')) {
-    throw_user_error("command line: '{}' is no key of the module that is run, 'modules.{}'", key, module);
+    throw_user_error("command line: '{}' is not a key of the module being run, 'modules.{}'", key, module);
   }
   const std::string_view rest = path.substr(module.size() + 1);
   return rest.substr(rest.starts_with(overrides) ? overrides.size() : 0);
@@ -88,8 +88,9 @@ void store(Value& root, std::string_view key, Value value) {
     at = at->map()->find(part);
     if (!at->is_map()) {
       throw_user_error(
-          "command line: '{}' goes into '{}', which an earlier token set to {}: give one of the two", key,
-          part, at->as_written());
+          "command line: '{}' sets a key inside '{}', which an earlier token set to {}: remove one of the "
+          "two",
+          key, part, at->as_written());
     }
     rest.remove_prefix(dot + 1);
   }
@@ -121,7 +122,7 @@ Overrides parse_tokens(const std::vector<std::string>& tokens, std::string_view 
             has_value ? resolve_token(trim(tokens[++i])) : resolve_token("true"));
     } else {
       overrides.warnings.push_back(fmt::format(
-          "command line: '{}' is not of the form key=value or --key value and is left out", token));
+          "command line: '{}' is not of the form key=value or --key value and is ignored", token));
     }
   }
   return overrides;

@@ -33,7 +33,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) fail(mark, "an alias may not be used inside of the node that it names");
+    if (found == anchors_.end()) fail(mark, "an alias may not be used inside the node that it names");
     Value copy = found->second;
     // A chain of aliases of aliases grows without limit; no configuration needs a million values.
     count_ += size_of(copy);
@@ -131,10 +131,9 @@ class TreeBuilder : public YAML::EventHandler {
   void set_key(Open& parent, const Value& key) {
     if (!key.is_text()) {
       if (key.is_list() || key.is_map()) {
-        throw UserError(key.origin.where(),
-                        fmt::format("{} stands where a key must be, and keys must be text: "
-                                    "put it in quotes, or a ':' is one too many",
-                                    key.a_kind()));
+        throw UserError(key.origin.where(), fmt::format("{} is used as a key, and keys must be text: "
+                                                        "put it in quotes, or remove a superfluous ':'",
+                                                        key.a_kind()));
       }
       throw UserError(key.origin.where(),
                       fmt::format("the key '{}' is read as {}, and keys must be text: put it in quotes",
@@ -154,7 +153,7 @@ class TreeBuilder : public YAML::EventHandler {
     Map& map = *parent.value.map();
     if (const Value* first = map.find(parent.key)) {
       throw UserError({*file_, parent.key_line},
-                      fmt::format("the key '{}' stands twice in one map, on line {} and on "
+                      fmt::format("the key '{}' appears twice in one map, on line {} and on "
                                   "line {}: remove one",
                                   parent.key, first->origin.line, parent.key_line));
     }

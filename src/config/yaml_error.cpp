@@ -15,17 +15,16 @@ const std::map<std::string_view, std::string_view> explanations = {
      "a ':' is not expected here: the line above may lack its own ':', or one of the two is indented "
      "wrongly"},
     {YAML::ErrorMsg::END_OF_MAP,
-     "this line does not go on with the map that it stands in: it may be indented wrongly, or lack its ':'"},
+     "this line does not continue the map that it is in: check its indentation, or add the missing ':'"},
     {YAML::ErrorMsg::END_OF_SEQ,
-     "this line does not go on with the list that it stands in: it may be indented wrongly, or lack its '-'"},
+     "this line does not continue the list that it is in: check its indentation, or add the missing '-'"},
     {YAML::ErrorMsg::END_OF_MAP_FLOW, "a map that opens with '{' is not closed before this line"},
     {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a list that opens with '[' is not closed before this line"},
     {YAML::ErrorMsg::EOF_IN_SCALAR, "a text in quotes is not closed before the end of the file"},
     {YAML::ErrorMsg::BLOCK_ENTRY, "a '-' is not expected here: this line may be indented wrongly"},
     {YAML::ErrorMsg::MAP_KEY, "a key is not expected here: this line may be indented wrongly"},
-    {YAML::ErrorMsg::FLOW_END, "a ']' or '}' closes what was not opened"},
-    {YAML::ErrorMsg::UNKNOWN_TOKEN,
-     "no value may begin like this: put a text that begins with one of @ ` % in quotes"},
+    {YAML::ErrorMsg::FLOW_END, "a ']' or '}' has no opening bracket"},
+    {YAML::ErrorMsg::UNKNOWN_TOKEN, "a value cannot begin like this: quote text that begins with @, ` or %"},
 };
 
 std::string_view line_at(std::string_view text, int line) {
@@ -44,7 +43,7 @@ bool is_indented_with_tab(std::string_view line) {
 UserError explained(const YAML::Exception& error, std::string_view text, const std::string& file_name) {
   for (const int line : {error.mark.line, error.mark.line - 1}) {
     if (line >= 0 && is_indented_with_tab(line_at(text, line)))
-      return {{file_name, line + 1}, "this line is indented with a tab: YAML takes blanks only"};
+      return {{file_name, line + 1}, "this line is indented with a tab: YAML allows only spaces"};
   }
   const auto found = explanations.find(error.msg);
   return {{file_name, error.mark.line + 1},

@@ -68,7 +68,7 @@ json parse_json(std::string_view text, const std::filesystem::path& file) {
     throw UserError(place_of(text, at, file),
                     at >= text.size() ? "this JSON ends before it is complete" : "this is not JSON");
   } catch (const json::exception&) {
-    throw UserError({file.string()}, "a number in this JSON is larger than any computer's");
+    throw UserError({file.string()}, "a number in this JSON is too large");
   }
 }
 

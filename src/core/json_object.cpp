@@ -55,7 +55,8 @@ std::vector<std::string> JsonObject::unread() const {
 void JsonObject::require_all_read() const {
   const auto keys = unread();
   if (!keys.empty())
-    throw_user_error("'{}' is not known, so it is not known what it changes", path_of(keys.front()));
+    throw_user_error("'{}' is not a known key, and ignoring it could change the result",
+                     path_of(keys.front()));
 }
 
 void JsonObject::refuse(std::string_view why) const {

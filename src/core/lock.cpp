@@ -104,7 +104,7 @@ void Lock::write_holder() const {
 
 void Lock::refuse() const {
   if (!file_.valid()) throw UserError(SystemError("cannot create " + path_.string(), ENOENT).what());
-  std::string holder = "a process that has not said its name";
+  std::string holder = "an unknown process";
   try {
     const std::string text = read_file(path_);
     if (text.starts_with("process ")) holder = text.substr(0, text.find('\n'));
@@ -113,7 +113,7 @@ void Lock::refuse() const {
   }
   const fs::path place =
       path_.filename() == file_name ? path_.parent_path() : fs::path(path_).replace_extension();
-  throw_user_error("{} is in use by {}: wait for its end, or choose another place", place.string(), holder);
+  throw_user_error("{} is in use by {}: wait until it ends, or choose another place", place.string(), holder);
 }
 
 }  // namespace primus

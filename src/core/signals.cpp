@@ -47,7 +47,7 @@ int signal_named(const std::string& name) {
       if (signal_name(number) == name) return number;
     }
   }
-  throw_user_error("'{}' is no signal that can end a run", name);
+  throw_user_error("'{}' is not a signal that can end a run", name);
 }
 
 bool ignores_hangup() {

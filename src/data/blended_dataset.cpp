@@ -68,7 +68,7 @@ BlendedDataset::BlendedDataset(std::vector<std::unique_ptr<Dataset>> datasets, B
   for (const std::int16_t dataset : index_.dataset) ++used[static_cast<std::size_t>(dataset)];
   for (std::size_t d = 0; d < datasets_.size(); ++d) {
     if (used[d] > datasets_[d]->size())
-      throw_user_error("the blend asks {} for {} samples, but it has {}", datasets_[d]->description(),
+      throw_user_error("the blend needs {} to provide {} samples, but it has {}", datasets_[d]->description(),
                        used[d], datasets_[d]->size());
   }
 }

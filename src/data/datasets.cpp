@@ -157,7 +157,7 @@ void check(const DataConfig& config) {
                     "no data: set data_path, or train_data_path and valid_data_path, or mock_data: true");
   if (per_split && !config.split.empty())
     throw UserError(config.split_where,
-                    "'split' divides 'data_path'; it cannot stand beside the paths of each split");
+                    "'split' divides 'data_path' and cannot be combined with per-split paths");
   std::error_code ignored;
   const auto& cache = config.data_cache_path;
   if (std::filesystem::exists(cache, ignored) && !std::filesystem::is_directory(cache, ignored))

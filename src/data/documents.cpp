@@ -135,12 +135,13 @@ DocumentFormat DocumentReader::format_by_content(const std::string& path) const 
   const auto [one, two] = first_characters(content);
   if ((one == '{' && (two == '"' || two == '}')) || (one == '[' && (two == '{' || two == '"')))
     throw_user_error(
-        "{} begins like JSON, but not with a whole object on one line: `jq -c` writes JSON lines; "
-        "if it is plain text, say so with --format lines, paragraphs or whole",
+        "{} looks like JSON, but its first line is not a complete object: `jq -c` writes JSON lines; "
+        "for plain text use --format lines, paragraphs or whole",
         path_);
   if (const std::size_t zero = content.find('\0'); zero != std::string_view::npos)
     throw_user_error(
-        "{} has a zero byte at {}, so it is no text; if it is nevertheless, say how to read it with --format",
+        "{} has a zero byte at {}, so it looks like a binary file; if it is text, say which kind with "
+        "--format",
         path_, zero);
   return DocumentFormat::lines;
 }
@@ -211,7 +212,7 @@ std::vector<std::vector<std::string>> document_texts(const RawDocument& document
   return blame(document.where, [&]() -> std::vector<std::vector<std::string>> {
     if (format == DocumentFormat::jsonl) return json_texts(document.content, keys);
     if (keys != std::vector<std::string>{"text"})
-      throw_user_error("plain text has no keys \"{}\"; if this is JSON, say so with --format jsonl",
+      throw_user_error("plain text has no key \"{}\"; if this is JSON, use --format jsonl",
                        fmt::join(keys, "\", \""));
     return {{document.content}};
   });

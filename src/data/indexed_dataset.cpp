@@ -113,7 +113,7 @@ void IndexedDataset::read_index() {
   const auto code = read_number<std::uint8_t>(bytes, at);
   type_ = static_cast<TokenType>(code);
   if (size_of(type_) == 0 || type_ == TokenType::float32 || type_ == TokenType::float64)
-    refuse(fmt::format("has token type code {}, which is no integer type", code));
+    refuse(fmt::format("has token type code {}, which is not an integer type", code));
   at += 1;
   const auto sequences = read_number<std::uint64_t>(bytes, at);
   const auto boundaries = read_number<std::uint64_t>(bytes, at + 8);
@@ -126,7 +126,7 @@ void IndexedDataset::read_index() {
         sequences, boundaries, limit));
   const std::uint64_t rest = body - sequences * 12 - boundaries * 8;
   multimodal_ = rest == sequences && sequences > 0;
-  if (rest != 0 && !multimodal_) refuse(fmt::format("is damaged: {} bytes follow where it should end", rest));
+  if (rest != 0 && !multimodal_) refuse(fmt::format("is damaged: {} extra bytes after its end", rest));
   const std::byte* data = bytes.data() + header_size;
   const auto n = static_cast<std::int64_t>(sequences);
   lengths_ = {data, n};
@@ -140,7 +140,7 @@ void IndexedDataset::check_consistency() {
   for (std::int64_t i = 0; i < lengths_.size(); ++i) {
     if (lengths_[i] < 0) refuse(fmt::format("is damaged: sequence {} has the length {}", i, lengths_[i]));
     if (offsets_[i] != end)
-      refuse(fmt::format("is damaged: sequence {} is said to begin at byte {}, not {}", i, offsets_[i], end));
+      refuse(fmt::format("is damaged: sequence {} begins at byte {} instead of {}", i, offsets_[i], end));
     end += lengths_[i] * size;
   }
   const auto actual = static_cast<std::int64_t>(tokens_.bytes().size());
@@ -150,7 +150,7 @@ void IndexedDataset::check_consistency() {
   if (end != actual)
     throw_user_error("dataset file {} has {} bytes, but its index {} describes {}: it is {}",
                      tokens_.path().string(), actual, index_.path().string(), end,
-                     actual < end ? "cut off" : "of another index");
+                     actual < end ? "cut off" : "not the one it was written with");
   token_count_ = end / size;
   for (std::int64_t d = 0; d + 1 < boundaries_.size(); ++d) {
     if (boundaries_[d] > boundaries_[d + 1])

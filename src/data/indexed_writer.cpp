@@ -38,7 +38,7 @@ IndexedDatasetWriter::~IndexedDatasetWriter() = default;
 
 void IndexedDatasetWriter::add_item(std::span<const std::int32_t> tokens) {
   if (tokens.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-    throw_user_error("a text of {} tokens is too long for one sequence: divide it", tokens.size());
+    throw_user_error("a text of {} tokens is too long for one sequence: split it", tokens.size());
   switch (type_) {
     case TokenType::uint16: narrow<std::uint16_t>(tokens, buffer_); break;
     case TokenType::int32: narrow<std::int32_t>(tokens, buffer_); break;

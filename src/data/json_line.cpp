@@ -139,7 +139,7 @@ class JsonReader {
   std::string found() const {
     const CodePoint character = decode_utf8(line_, at_);
     if (character.value == byte_order_mark)
-      return "a byte-order mark (were files joined that begin with one?)";
+      return "a byte-order mark (perhaps files that begin with one were concatenated)";
     if (character.value < 0x20) return fmt::format("the control character 0x{:02x}", line_[at_]);
     return fmt::format("'{}'", line_.substr(at_, character.size));
   }

@@ -150,7 +150,7 @@ void check_options(const Tokenizer& tokenizer, const PreprocessOptions& options)
   if (options.json_keys.empty()) throw UserError("no JSON keys");
   for (auto key = options.json_keys.begin(); key != options.json_keys.end(); ++key) {
     if (std::find(options.json_keys.begin(), key, *key) != key)
-      throw_user_error("the JSON key \"{}\" is named twice", *key);
+      throw_user_error("the JSON key \"{}\" is given twice", *key);
   }
   if (options.workers < 1)
     throw_user_error("the number of workers must be positive, not {}", options.workers);

@@ -16,7 +16,8 @@ class SequentialSampler : public Sampler {
     const std::int64_t step = options_.micro_batch_size * options_.data_parallel_size;
     if (options_.consumed_samples + step > options_.total_samples)
       throw_user_error(
-          "no samples left: {} of {} are consumed, and a step takes {}; dataloader_type cyclic starts over",
+          "no samples left: {} of {} are consumed, and a step takes {}; dataloader_type cyclic would start "
+          "another epoch",
           options_.consumed_samples, options_.total_samples, step);
     std::vector<std::int64_t> batch;
     const std::int64_t first =
@@ -46,8 +47,8 @@ class CyclicSampler : public Sampler {
           options.total_samples, step_, options.micro_batch_size, options.data_parallel_size);
     if (options.consumed_samples % step_ != 0)
       throw_user_error(
-          "{} consumed samples do not divide into steps of {}: with dataloader_type cyclic, "
-          "micro_batch_size times data-parallel size cannot change in the middle of an epoch like this",
+          "{} consumed samples are not a whole number of steps of {}: with dataloader_type cyclic, "
+          "micro_batch_size times data-parallel size cannot change like this within an epoch",
           options.consumed_samples, step_);
     skip(options.consumed_samples / step_);
   }

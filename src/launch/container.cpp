@@ -38,8 +38,8 @@ bool is_cumulative(const std::string& name) {
 /// "--name value", "--name=value" or "--flag", as docker takes them.
 void parse_option(ContainerLine& parsed, Words::const_iterator& word, Words::const_iterator end) {
   if (!word->starts_with("--")) {
-    throw_user_error("container: '{}' is no option: write options as --name value, and the command after --",
-                     *word);
+    throw_user_error(
+        "container: '{}' is not an option: write options as --name value, and the command after --", *word);
   }
   std::string name = word->substr(2), value = "true";
   if (const std::size_t equals = name.find('='); equals != std::string::npos) {

@@ -116,7 +116,7 @@ std::string slurm_master_address(const std::optional<std::string>& given, const 
   if (is_this_machine(*given) == (node == 0)) return *given;
   throw_user_error(
       "MASTER_ADDR={} is not the address of {}, the first node of this Slurm job, where rank 0 runs: "
-      "unset it, and the ranks meet there",
+      "unset it, and the ranks will meet there",
       *given, first);
 }
 

@@ -355,7 +355,7 @@ std::string Attempt::states_of_others(const Rank* culprit) const {
       state += fmt::format("{}{} (for {:.1f} s)", state.empty() ? "" : ", ", status.text,
                            std::chrono::duration<double>(status.since).count());
     }
-    if (state.empty()) state = "has not said what it is doing";
+    if (state.empty()) state = "has not reported what it is doing";
     text += fmt::format("\n    rank {}: {}", ranks_[i].rank, state);
   }
   return text.empty() ? "" : (culprit == nullptr ? "\n  the ranks:" : "\n  the other ranks:") + text;
@@ -374,7 +374,7 @@ void Attempt::handle_signals() {
 
 void Attempt::handle_stop_request(int number) {
   if (++stop_requests_ == 1) {
-    options_.on_message("stopping: the ranks are asked to save and end (a second signal kills them)");
+    options_.on_message("stopping: asking the ranks to save and end (a second signal kills them)");
     signal_all(SIGTERM);
   }
   // A closed terminal is no impatience, and sends its signal more than once.

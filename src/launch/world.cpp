@@ -177,7 +177,7 @@ int parse_number(const std::string& name, const std::string& text, int low, int 
   if (value < low || value > high) {
     throw_user_error("{}={} is out of range: {}", name, text,
                      high == highest_count ? fmt::format("it must be at least {}", low)
-                                           : fmt::format("it must lie in {} to {}", low, high));
+                                           : fmt::format("it must be between {} and {}", low, high));
   }
   return value;
 }

@@ -39,9 +39,8 @@ void check_prompt(const TransformerConfig& config, const std::vector<std::int64_
   const auto length = static_cast<std::int64_t>(prompt.size());
   if (prompt.empty()) throw UserError("the prompt has no token; give it some text");
   if (length >= config.max_position_embeddings) {
-    throw_user_error(
-        "the prompt has {} tokens; this model has room for {} positions (max_position_embeddings)", length,
-        config.max_position_embeddings);
+    throw_user_error("the prompt has {} tokens; this model has {} positions (max_position_embeddings)",
+                     length, config.max_position_embeddings);
   }
   for (const std::int64_t token : prompt) {
     if (token < 0 || token >= config.vocab_size) {

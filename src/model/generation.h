@@ -15,7 +15,7 @@ namespace primus::model {
 struct SamplingOptions {
   /// Logits are divided by it; 0: always the most probable token.
   double temperature = 1.0;
-  /// Only the so many most probable tokens; 0: all.
+  /// Sample from this many most probable tokens; 0: all.
   std::int64_t top_k = 0;
   /// Only the most probable tokens that together have this probability (Holtzman et al., 2020).
   double top_p = 1.0;

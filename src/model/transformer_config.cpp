@@ -22,7 +22,7 @@ void check_multiple(const char* name, std::int64_t value, const char* of_name, s
 
 void check_probability(const char* name, double value) {
   if (!(value >= 0.0 && value < 1.0))
-    throw_user_error("{} is {}: it must be at least 0 and below 1", name, value);
+    throw_user_error("{} is {}: it must be at least 0 and less than 1", name, value);
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ void check(const TransformerConfig& config) {
     const std::int64_t dim = config.rope.dim;
     if (dim < 2 || dim % 2 != 0 || dim > config.kv_channels) {
       throw_user_error(
-          "rotary_percent turns {} of a head's {} elements (kv_channels): it must be an even number "
-          "from 2 on, and no more than there are",
+          "rotary_percent rotates {} of a head's {} dimensions (kv_channels): this must be an even number, "
+          "at least 2 and at most kv_channels",
           dim, config.kv_channels);
     }
   }
@@ -63,12 +63,12 @@ void check(const TransformerConfig& config) {
 void check_shared_by(const TransformerConfig& config, int ranks) {
   const auto divides = [ranks](const char* name, std::int64_t value) {
     if (value % ranks == 0) return;
-    throw_user_error("tensor_model_parallel_size {} does not divide {} {}", ranks, name, value);
+    throw_user_error("{1} {2} is not divisible by tensor_model_parallel_size {0}", ranks, name, value);
   };
   divides("num_attention_heads", config.num_attention_heads);
   divides("num_query_groups", config.num_query_groups);
   divides("ffn_hidden_size", config.ffn_hidden_size);
-  divides("the padded vocabulary of", config.padded_vocab_size);
+  divides("the padded vocabulary size", config.padded_vocab_size);
 }
 
 }  // namespace primus::model

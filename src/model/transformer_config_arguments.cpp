@@ -177,7 +177,8 @@ void check_made(const TransformerConfig& config, const NamedValues& arguments) {
   std::vector<std::string> fields;
   for (const Difference& difference : differences(config, made))
     fields.push_back(fmt::format("{} {}", difference.argument, difference.theirs));
-  if (!fields.empty()) throw_user_error("no arguments make a model with {}", fmt::join(fields, ", "));
+  if (!fields.empty())
+    throw_user_error("no combination of arguments gives a model with {}", fmt::join(fields, ", "));
 }
 
 }  // namespace

@@ -101,7 +101,8 @@ struct Reader {
   void former_field(const char* name, bool only) {
     names.insert(name);
     if (json.contains(name) && json[name] != only) {
-      throw_user_error("{}: '{}' is {}: no model of this program has that", source, name, json[name].dump());
+      throw_user_error("{}: '{}' is {}, which this program does not support", source, name,
+                       json[name].dump());
     }
   }
   template <typename Enum, std::size_t N>
@@ -125,7 +126,8 @@ struct Reader {
     for (const auto& [name, value] : json.items()) {
       if (!names.contains(name)) {
         throw_user_error(
-            "{}: '{}' is unknown to this program: the checkpoint comes from a newer version, use that one",
+            "{}: '{}' is unknown: the checkpoint was written by a newer version of this program; use that "
+            "version",
             source, name);
       }
     }

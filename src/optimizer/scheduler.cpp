@@ -44,7 +44,7 @@ auto parse_style(const Names& names, const char* argument, const std::string& te
     if (name == text) return style;
     known.push_back(name);
   }
-  throw_user_error("{}: '{}' is none of {}", argument, text, fmt::join(known, ", "));
+  throw_user_error("{}: '{}' is not one of {}", argument, text, fmt::join(known, ", "));
 }
 
 template <typename Names, typename Style>
@@ -233,7 +233,7 @@ void OptimizerParamScheduler::load(const nlohmann::json& state) {
     std::vector<std::string> changes;
     for (const ScheduleChange& change : differences(state)) changes.push_back(to_string(change));
     require(changes.empty(),
-            fmt::format("the schedule is not the checkpoint's: {}. Set override_opt_param_scheduler to "
+            fmt::format("the schedule differs from the checkpoint's: {}. Set override_opt_param_scheduler to "
                         "continue with this run's values, or use_checkpoint_opt_param_scheduler with the "
                         "checkpoint's",
                         fmt::join(changes, "; ")));

@@ -84,9 +84,8 @@ class NoticeOfWaiting {
 
 /// What a user can do who did not mean to start several processes.
 std::string way_out(const launch::World& world) {
-  return fmt::format(
-      "{} in the environment say that this process is one of {} ranks: unset them, if it is not",
-      launch::origin_of(world), world.size);
+  return fmt::format("{} in the environment make this process one of {} ranks: unset them if it is not",
+                     launch::origin_of(world), world.size);
 }
 
 c10::intrusive_ptr<c10d::Store> open_store(const launch::World& world, const JoinOptions& options) {
@@ -170,7 +169,7 @@ std::string Communicator::problem_of(const std::string& hello) const {
   }
   if (other.at("fingerprint") != options_.fingerprint) {
     return fmt::format(
-        "rank {} on {} was started with another configuration than rank 0: start all ranks with the same "
+        "rank {} on {} was started with a different configuration from rank 0: start all ranks with the same "
         "file, overrides and environment",
         rank, other.at("host").get<std::string>());
   }

@@ -179,8 +179,8 @@ Group::Group(std::shared_ptr<Communicator> communicator, std::string name, std::
   const int world_rank = communicator->world().rank;
   const auto place = std::find(ranks.begin(), ranks.end(), world_rank);
   if (place == ranks.end()) {
-    throw Error(
-        fmt::format("rank {} is no member of group {} (ranks {})", world_rank, name, fmt::join(ranks, " ")));
+    throw Error(fmt::format("rank {} is not a member of group {} (ranks {})", world_rank, name,
+                            fmt::join(ranks, " ")));
   }
   state_ = std::make_shared<State>();
   state_->rank = static_cast<int>(place - ranks.begin());

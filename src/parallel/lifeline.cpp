@@ -46,7 +46,7 @@ void await(c10d::Store& store, const std::string& place, int rank, Clock::time_p
     if (now - signed_at > patience) {
       throw Error(fmt::format("rank {} has died: no sign of life for {} s", rank, patience.count() / 1000));
     }
-    if (now > deadline) throw Error(fmt::format("rank {} is alive, but has not come in time", rank));
+    if (now > deadline) throw Error(fmt::format("rank {} is alive, but did not arrive in time", rank));
   }
 }
 

@@ -38,7 +38,8 @@ std::string local_address_towards(const std::string& host) {
                   NI_NUMERICHOST);
     return text.data();
   }
-  throw UserError(fmt::format("no network leads to MASTER_ADDR={}: {}", host, std::strerror(reason)));
+  throw UserError(
+      fmt::format("MASTER_ADDR={} is not reachable from this machine: {}", host, std::strerror(reason)));
 }
 
 }  // namespace primus::parallel

@@ -19,8 +19,9 @@ std::vector<std::int64_t> shape_of_shard(const ParameterSpec& spec) {
     std::int64_t& length = shape.at(shard.dim);
     if (length % (static_cast<std::int64_t>(shard.size) * shard.blocks) != 0) {
       throw UserError(fmt::format(
-          "parameter {}: dimension {} has {} elements, which {} ranks cannot share evenly{}", spec.name,
-          shard.dim, length, shard.size, shard.blocks > 1 ? fmt::format(" in {} blocks", shard.blocks) : ""));
+          "parameter {}: dimension {} has {} elements, which cannot be divided evenly among {} ranks{}",
+          spec.name, shard.dim, length, shard.size,
+          shard.blocks > 1 ? fmt::format(" in {} blocks", shard.blocks) : ""));
     }
     length /= shard.size;
   }

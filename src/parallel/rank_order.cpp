@@ -128,15 +128,16 @@ void check(const LayoutSizes& sizes) {
   const int dense = sizes.tensor * sizes.context * sizes.pipeline;
   if (sizes.world % dense != 0) {
     throw_user_error(
-        "{} ranks cannot be divided: tensor_model_parallel_size {} x context_parallel_size {} x "
-        "pipeline_model_parallel_size {} = {} must divide their number",
+        "the number of ranks, {}, is not divisible by tensor_model_parallel_size {} x context_parallel_size "
+        "{} x "
+        "pipeline_model_parallel_size {} = {}",
         sizes.world, sizes.tensor, sizes.context, sizes.pipeline, dense);
   }
   const int experts = sizes.expert_tensor_or_tensor() * sizes.expert * sizes.pipeline;
   if (sizes.world % experts != 0) {
     throw_user_error(
-        "{} ranks cannot be divided for the experts: expert_tensor_parallel_size {} x "
-        "expert_model_parallel_size {} x pipeline_model_parallel_size {} = {} must divide their number",
+        "the number of ranks, {}, is not divisible by expert_tensor_parallel_size {} x "
+        "expert_model_parallel_size {} x pipeline_model_parallel_size {} = {}",
         sizes.world, sizes.expert_tensor_or_tensor(), sizes.expert, sizes.pipeline, experts);
   }
   const std::vector<Axis> pipeline = {Axis::pipeline};

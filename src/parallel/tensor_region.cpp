@@ -54,7 +54,7 @@ at::Tensor move(const at::Tensor& x, const Group& group) {
 
 void check_divides(const at::Tensor& x, const Group& group) {
   if (x.size(0) % group.size() == 0) return;
-  throw_user_error("sequence_parallel: {} tokens cannot be shared evenly by {} tensor-parallel ranks",
+  throw_user_error("sequence_parallel: {} tokens cannot be divided evenly among {} tensor-parallel ranks",
                    x.size(0), group.size());
 }
 

@@ -135,7 +135,7 @@ BpeTrainer::BpeTrainer(Options options) : options_(std::move(options)), pre_toke
   const auto least = static_cast<std::int64_t>(256 + options_.special_tokens.size());
   if (options_.vocab_size < least)
     throw_user_error(
-        "a vocabulary of {} has no room for the 256 bytes and {} special tokens; ask for at least {}",
+        "a vocabulary of {} is too small for the 256 bytes and {} special tokens; use at least {}",
         options_.vocab_size, options_.special_tokens.size(), least);
 }
 

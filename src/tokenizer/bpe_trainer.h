@@ -31,7 +31,7 @@ class BpeTrainer {
  public:
   struct Options {
     std::int64_t vocab_size = 4096;
-    /// Pairs seen less often are not merged.
+    /// Do not merge pairs seen less often than this.
     std::int64_t min_frequency = 2;
     std::vector<std::string> special_tokens = {std::string(end_of_text)};
   };

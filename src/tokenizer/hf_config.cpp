@@ -121,7 +121,7 @@ class Config {
     if (!decoder->is_object()) throw UserError("'added_tokens_decoder' must be an object of ids and tokens");
     for (const auto& [id, token] : decoder->items()) {
       if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != std::string::npos)
-        throw_user_error("\"{}\" in 'added_tokens_decoder' is no id", id);
+        throw_user_error("\"{}\" in 'added_tokens_decoder' is not an id", id);
       tokens.emplace_back(std::stol(id), read_token(token, "added_tokens_decoder." + id));
     }
     std::ranges::sort(tokens, {}, [](const auto& entry) { return entry.first; });
@@ -230,7 +230,7 @@ class ConfigReader {
     if (given == (*wanted ? std::vector<TokenId>{*token} : std::vector<TokenId>{})) return;
     throw_user_error(
         "'{}' is {}{}, but the post_processor of tokenizer.json puts {} {} a text: versions of Transformers "
-        "differ in which of the two holds; make them agree",
+        "differ in which of the two they follow; make them agree",
         key, *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given.empty() ? "nothing" : fmt::format("the ids [{}]", fmt::join(given, ", ")), place);
   }
@@ -243,7 +243,7 @@ class ConfigReader {
     if (!wanted || given == *wanted) return;
     throw_user_error(
         "'add_prefix_space' is {}{}, but tokenizer.json {} one: versions of Transformers differ in which of "
-        "the two holds; make them agree",
+        "the two they follow; make them agree",
         *wanted, is_set ? "" : fmt::format(" for a {} that does not set it", class_.name),
         given ? "adds" : "does not add");
   }

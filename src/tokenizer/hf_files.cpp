@@ -33,7 +33,7 @@ void HfTokenizer::add(AddedToken token, std::optional<std::int64_t> claimed) {
   token.id = own.value_or(next);
   if (!own && model.vocabulary().contains(next))
     throw_user_error(
-        "the token \"{}\" would get the id {}, which is another token's: 'model.vocab' has holes",
+        "the token \"{}\" would get the id {}, which belongs to another token: 'model.vocab' has gaps",
         token.content, next);
   if (claimed && *claimed != token.id)
     throw_user_error(
@@ -75,7 +75,7 @@ std::pair<std::string, std::string> merge_halves(const Json& merge) {
   const std::string text = merge.is_string() ? merge.get<std::string>() : "";
   const std::size_t space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
-    throw_user_error("the merge {} is not two tokens, in a list or with a space between", merge.dump());
+    throw_user_error("the merge {} must be two tokens, in a list or separated by a space", merge.dump());
   return {text.substr(0, space), text.substr(space + 1)};
 }
 

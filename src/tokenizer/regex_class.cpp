@@ -128,7 +128,7 @@ char32_t read_hex(PatternReader& reader, std::size_t least, std::size_t most) {
     const char c = reader.peek();
     value = value * 16 + static_cast<char32_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
   }
-  if (count < least || value > 0x10FFFF) reader.refuse("an escape that is no character");
+  if (count < least || value > 0x10FFFF) reader.refuse("an escape that is not a character");
   return value;
 }
 
@@ -244,7 +244,7 @@ void PatternReader::refuse(std::string_view what) const {
 
 void PatternReader::descend() {
   constexpr int deepest = 50;
-  if (++depth > deepest) refuse("too many brackets and groups in one another");
+  if (++depth > deepest) refuse("too deeply nested brackets and groups");
 }
 
 std::optional<Escape> read_escape(PatternReader& reader, bool in_brackets) {

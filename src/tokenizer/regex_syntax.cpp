@@ -60,7 +60,7 @@ class Translator {
 
   void literal(char32_t character) {
     // Oniguruma folds one letter to several (ß to ss, and back); PCRE2 does not.
-    if (reader_.ignore_case && character >= 0x80) reader_.refuse("(?i) over other letters than ASCII's");
+    if (reader_.ignore_case && character >= 0x80) reader_.refuse("(?i) over letters other than ASCII");
     if (reader_.ignore_case && syntax_ == RegexSyntax::oniguruma) refuse_ligature(character);
     out_ += spell(character);
   }

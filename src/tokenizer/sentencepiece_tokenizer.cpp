@@ -40,7 +40,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& mode
   const std::string content = read_file(model);
   if (!succeeds([&] { return processor_->library.LoadFromSerializedProto(content); })) {
     refuse_foreign_file(content, model);
-    throw_user_error("{} is not a SentencePiece model, or it is damaged", model.string());
+    throw_user_error("{} is not a SentencePiece model, or is damaged", model.string());
   }
   const auto named = [&](const std::optional<std::string>& name, int own) {
     return name ? std::optional(require_piece(*name)) : present(own);
@@ -92,7 +92,7 @@ std::vector<TokenId> SentencePieceTokenizer::encode(std::string_view text) const
 void SentencePieceTokenizer::encode_segment(std::string_view segment, std::vector<TokenId>& ids) const {
   std::vector<int> found;
   if (!succeeds([&] { return processor_->library.Encode({segment.data(), segment.size()}, &found); }))
-    throw_user_error("{} is damaged: a text cannot be encoded with it", description_);
+    throw_user_error("{} is damaged: it cannot encode text", description_);
   ids.insert(ids.end(), found.begin(), found.end());
 }
 
@@ -104,7 +104,7 @@ std::string SentencePieceTokenizer::decode(std::span<const TokenId> ids) const {
   std::string text;
   const std::vector<int> pieces(ids.begin(), ids.end());
   if (!succeeds([&] { return processor_->library.Decode(pieces, &text); }))
-    throw_user_error("{} is damaged: ids cannot be decoded with it", description_);
+    throw_user_error("{} is damaged: it cannot decode ids", description_);
   return text;
 }
 

@@ -38,7 +38,7 @@ int match_with_large_stack(const pcre2_code* code, std::string_view text, std::s
   constexpr std::size_t first = 1 << 20, largest = std::size_t{1} << 30;  // bytes, taken as they are needed
   const JitStack stack(pcre2_jit_stack_create(first, largest, nullptr));
   const MatchContext context(pcre2_match_context_create(nullptr));
-  if (stack == nullptr || context == nullptr) throw Error("no memory to cut text into words");
+  if (stack == nullptr || context == nullptr) throw Error("out of memory while splitting text into words");
   pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
   constexpr std::uint32_t unlimited = ~0u;
   pcre2_set_match_limit(context.get(), unlimited);
@@ -54,7 +54,7 @@ bool match(const pcre2_code* code, std::string_view text, std::size_t at, pcre2_
                           PCRE2_NO_UTF_CHECK, data, nullptr);
   if (count != PCRE2_ERROR_NOMATCH && count < 0) count = match_with_large_stack(code, text, at, data);
   if (count == PCRE2_ERROR_NOMATCH) return false;
-  if (count < 0) throw Error(fmt::format("cutting text into words failed: {}", error_text(count)));
+  if (count < 0) throw Error(fmt::format("splitting text into words failed: {}", error_text(count)));
   return true;
 }
 

@@ -184,7 +184,7 @@ TiktokenVocabulary read_tiktoken(const fs::path& path, std::string_view pattern,
   std::vector<std::string> pieces = read_ranks(path);
   const auto wanted = static_cast<std::size_t>(vocab_size - special_count);
   if (pieces.size() < wanted)
-    throw_user_error("{} has {} entries, but vocab_size {} less {} special tokens asks for {}", path.string(),
+    throw_user_error("{} has {} entries, but vocab_size {} minus {} special tokens needs {}", path.string(),
                      pieces.size(), vocab_size, special_count, wanted);
   pieces.resize(wanted);
 

@@ -12,18 +12,18 @@ MicrobatchCalculator::MicrobatchCalculator(const BatchSettings& settings, std::i
       ramp_up_(settings.ramp_up),
       decrease_if_needed_(settings.decrease_if_needed) {
   if (micro_batch_size_ < 1)
-    throw_user_error("micro_batch_size is {}, and must be at least 1", micro_batch_size_);
+    throw_user_error("micro_batch_size is {}: it must be at least 1", micro_batch_size_);
   final_size_ = settings.global_batch_size.value_or(samples_per_microbatch_);
-  if (final_size_ < 1) throw_user_error("global_batch_size is {}, and must be at least 1", final_size_);
+  if (final_size_ < 1) throw_user_error("global_batch_size is {}: it must be at least 1", final_size_);
   final_size_ = running_size(final_size_);
   if (!ramp_up_) return;
   const std::int64_t growth = final_size_ - ramp_up_->start;
   if (ramp_up_->start < 1 || ramp_up_->increment < 1 || ramp_up_->samples < 0 || growth < 0 ||
       growth % ramp_up_->increment != 0) {
     throw_user_error(
-        "rampup_batch_size [{}, {}, {}] does not lead to global_batch_size {}: it must start at 1 or more, "
+        "rampup_batch_size [{}, {}, {}] does not reach global_batch_size {}: it must start at 1 or more, "
         "not above "
-        "it, and reach it in whole increments",
+        "it, and reach it in a whole number of increments",
         ramp_up_->start, ramp_up_->increment, ramp_up_->samples, final_size_);
   }
   for (std::int64_t size = ramp_up_->start; size < final_size_; size += ramp_up_->increment)

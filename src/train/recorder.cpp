@@ -59,7 +59,7 @@ void Recorder::watch_loss(const IterationRecord& record) {
   if (!record.lm_loss || std::isfinite(*record.lm_loss)) return;
   if (++non_finite_losses_ > 1 || !metrics_) return;
   logger_.warning(
-      fmt::format("the loss of iteration {} is {}; the run goes on, since "
+      fmt::format("the loss of iteration {} is {}; training continues, since "
                   "check_for_nan_in_loss_and_grad is false",
                   record.iteration, *record.lm_loss));
 }

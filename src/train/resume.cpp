@@ -101,7 +101,7 @@ void check_own_folder(const ResumeSettings& settings, const std::filesystem::pat
   }
   if (settings.save && settings.save_interval) {
     plan->messages.push_back(
-        fmt::format("newer checkpoints in {} are overwritten when the run comes to them: {}",
+        fmt::format("newer checkpoints in {} will be overwritten when the run reaches them: {}",
                     own_folder.string(), names));
   } else if (!settings.skip_train) {
     throw_user_error(
@@ -129,7 +129,7 @@ void check_optimizer(const checkpoint::Checkpoint& checkpoint, const Trained& tr
   const std::string there = optimizer_of(checkpoint), here = adam ? "adam" : "sgd";
   if (there == here) return;
   throw_user_error(
-      "{}: the checkpoint {}, and this run uses {}. {}To take its weights and begin anew with {}, set load "
+      "{}: the checkpoint {}, and this run uses {}. {}To start over from its weights with {}, set load "
       "to "
       "its folder, auto_continue_train: false, no_load_optim: true and another exp_name",
       checkpoint.path().string(),
@@ -195,7 +195,7 @@ void load_course(const checkpoint::Checkpoint& checkpoint, const LoadPlan& plan,
     trained.scheduler.load(schedule);
     loaded.run = common.value("run", nlohmann::json());
   } catch (const nlohmann::json::exception&) {
-    throw_user_error("{}: cannot be continued from: its training state is incomplete or damaged",
+    throw_user_error("{}: cannot continue from it: its training state is incomplete or damaged",
                      (plan.directory / checkpoint::common_file).string());
   }
 }

@@ -38,25 +38,27 @@ enum class Consequence {
 /// In words; {} stands for the samples consumed so far.
 constexpr const char* text_of(Consequence consequence) {
   switch (consequence) {
-    case Consequence::data:
-      return "the first {} samples of the new data count as consumed and are passed over";
+    case Consequence::data: return "the first {} samples of the new data count as consumed and are skipped";
     case Consequence::cut:
-      return "the data is cut into samples at other places, and the first {} of these count as consumed";
+      return "the data is divided into samples differently, and the first {} of them count as consumed";
     case Consequence::order:
     case Consequence::sampler:
-      return "samples come in another order: of the {} consumed so far some come again, and others never";
+      return "the order of samples changes: some of the {} consumed so far will repeat, and others will "
+             "never be seen";
     case Consequence::split:
       return "documents move between the splits: what was held out for validation may be trained on now, or "
              "the reverse";
-    case Consequence::validation: return "evaluations before and after do not compare";
-    case Consequence::batch: return "iterations take another number of samples; {} samples stay consumed";
-    case Consequence::loss: return "losses before and after do not compare";
-    case Consequence::update: return "the optimizer goes on with the state it has under the new value";
-    case Consequence::rate: return "the learning rate follows another curve from here on";
-    case Consequence::dropout: return "other elements are dropped from here on";
-    case Consequence::precision: return "numbers are rounded otherwise from here on";
+    case Consequence::validation: return "evaluations before and after are not comparable";
+    case Consequence::batch:
+      return "iterations take a different number of samples; {} samples remain consumed";
+    case Consequence::loss: return "losses before and after are not comparable";
+    case Consequence::update: return "the optimizer continues from its saved state with the new value";
+    case Consequence::rate: return "the learning rate follows a different curve from here on";
+    case Consequence::dropout: return "dropout differs from here on";
+    case Consequence::precision: return "numbers are rounded differently from here on";
     case Consequence::tokens:
-      return "token ids may mean other texts now: the data must be made with the checkpoint's tokenizer";
+      return "token ids may now stand for different text: the data must be tokenized with the checkpoint's "
+             "tokenizer";
   }
   return "";
 }
@@ -161,7 +163,7 @@ std::string unexplained(const json& was, const json& is, const std::string& cons
     return line("the number of passes over the data (from train_iters or train_samples)", passes, passes_now,
                 consequence + ", since all passes are shuffled together");
   }
-  return "the data under the same name is not what it was when the checkpoint was saved: " + consequence;
+  return "the data under the same name has changed since the checkpoint was saved: " + consequence;
 }
 
 /// The names under which two objects differ.

@@ -30,8 +30,9 @@ RunLock::RunLock(const RunDirectory& directory, bool saves, const parallel::Mesh
 
 std::string RunLock::warning() const {
   if (std::ranges::all_of(locks_, &Lock::held)) return "";
-  return fmt::format("the file system of {} has no locks: nothing keeps a second run out of it",
-                     root_.string());
+  return fmt::format(
+      "the file system of {} does not support locks: nothing prevents a second run from writing to it",
+      root_.string());
 }
 
 }  // namespace primus::train

@@ -68,8 +68,8 @@ void add_schedule_arguments(const config::Arguments& arguments, json& identity) 
 
 ScheduleExplanation explain(const ScheduleChanges& schedule, const json& saved, const json& now) {
   const std::string outcome = schedule.checkpoint_holds
-                                  ? "the checkpoint's value holds [use_checkpoint_opt_param_scheduler]"
-                                  : "this run's value holds from here on [override_opt_param_scheduler]";
+                                  ? "the checkpoint's value is used [use_checkpoint_opt_param_scheduler]"
+                                  : "this run's value is used from here on [override_opt_param_scheduler]";
   const auto has_changed = [&](const std::string& name) {
     return saved.contains(name) && now.contains(name) && saved[name] != now[name];
   };

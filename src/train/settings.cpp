@@ -21,8 +21,7 @@ std::optional<BatchRampUp> ramp_up_from(const config::Arguments& arguments) {
     throw UserError(where, "rampup_batch_size takes three numbers: [start size, increment, samples]");
   }
   if (!arguments.get<"train_samples">()) {
-    throw UserError(where,
-                    "rampup_batch_size needs a run counted in samples: set train_samples, not train_iters");
+    throw UserError(where, "rampup_batch_size needs train_samples instead of train_iters");
   }
   return BatchRampUp{numbers[0], numbers[1], numbers[2]};
 }

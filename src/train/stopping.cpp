@@ -41,7 +41,7 @@ StopDecision decide(const StopSettings& settings, const Progress& progress, bool
   if (decision.save || progress.save_requests == progress.answered_save_requests) return decision;
   decision.save = settings.save_interval.has_value();
   decision.reason = decision.save ? "a signal asks for a checkpoint: it is saved, and the run goes on"
-                                  : "a signal asks for a checkpoint, but this run saves none: set 'save'";
+                                  : "received a signal to save a checkpoint, but saving is off: set 'save'";
   return decision;
 }
 

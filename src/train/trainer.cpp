@@ -229,7 +229,7 @@ void Trainer::State::start_data() {
   if (settings.skip_train || state.iteration >= train_iters) return;
   if (settings.dataloader_type == "cyclic" && settings.data_sharding && mesh.data().size() > 1) {
     say("dataloader_type cyclic with data_sharding: batches depend on the number of data-parallel ranks; "
-        "dataloader_type single gives every layout the same");
+        "with dataloader_type single they do not");
   }
   train_loader = make_loader(*datasets.train, settings.dataloader_type, state.consumed_train_samples);
 }

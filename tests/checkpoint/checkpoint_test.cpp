@@ -337,7 +337,7 @@ TEST(Checkpoint, MissingOrCutFilesAreNamed) {
     std::ofstream(d / index_file) << R"({"format":"primus-checkpoint","version":1,"shards":[{}]})";
   });
   for (const char* shard : {"1e300", "0.5", "4294967296"}) {
-    refuses("index.json: damaged: a number in it must be a whole number",
+    refuses("index.json: damaged: a number must be a whole number",
             [&](const fs::path& d) {
               std::ofstream(d / index_file)
                   << R"({"format":"primus-checkpoint","version":1,"shards":[{"bytes":1,"shard":)" << shard
@@ -356,8 +356,9 @@ TEST(Checkpoint, AnIndexThatDoesNotCoverATensorIsDamaged) {
   json index = json::parse(read_file(directory / index_file));
   index["tensors"]["embedding"]["pieces"].clear();
   std::ofstream(directory / index_file) << index.dump();
-  EXPECT_THAT([&] { Checkpoint(directory).load(small_model()); },
-              ThrowsMessage<UserError>(HasSubstr("12 of 12 elements of tensor embedding are in no shard")));
+  EXPECT_THAT(
+      [&] { Checkpoint(directory).load(small_model()); },
+      ThrowsMessage<UserError>(HasSubstr("12 of 12 elements of tensor embedding are in none of its shards")));
 }
 
 TEST(Checkpoint, AnotherModelIsRefusedBeforeAnythingIsWritten) {

@@ -82,8 +82,8 @@ TEST(HuggingFaceConfigFile, SaysWhatItCannotRead) {
   EXPECT_THAT(message_for([](json& c) { c["hidden_size"] = "wide"; }),
               HasSubstr("'hidden_size' is \"wide\""));
   EXPECT_THAT(message_for([](json& c) { c["num_hidden_layers"] = 1.5; }), HasSubstr("not an integer"));
-  EXPECT_THAT(message_for([](json& c) { c["num_attention_heads"] = 0; }), HasSubstr("from 1 to"));
-  EXPECT_THAT(message_for([](json& c) { c["vocab_size"] = 1LL << 62; }), HasSubstr("from 1 to"));
+  EXPECT_THAT(message_for([](json& c) { c["num_attention_heads"] = 0; }), HasSubstr("between 1 and"));
+  EXPECT_THAT(message_for([](json& c) { c["vocab_size"] = 1LL << 62; }), HasSubstr("between 1 and"));
   EXPECT_THAT(message_for([](json& c) { c["tie_word_embeddings"] = "no"; }), HasSubstr("not true or false"));
   EXPECT_THAT(message_for([](json& c) { c["rms_norm_eps"] = 0; }), HasSubstr("must be positive"));
   EXPECT_THAT(message_for([](json& c) { c["num_key_value_heads"] = 4; }), HasSubstr("num_query_groups (4)"));
@@ -237,11 +237,12 @@ TEST(HuggingFaceConfigFile, RotarySettingsThatCannotBeMeantAreRefused) {
               HasSubstr("'type' is 'linear' and 'rope_type' is 'llama3'"));
   EXPECT_THAT(message({{"rope_parameters", flat}, {"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}}),
               HasSubstr("contradict each other"));
-  EXPECT_THAT(message({{"rope_theta", 1e4}, {"rope_parameters", flat}}), HasSubstr("which one is meant"));
+  EXPECT_THAT(message({{"rope_theta", 1e4}, {"rope_parameters", flat}}),
+              HasSubstr("remove the one that is wrong"));
   EXPECT_THAT(message({{"rope_parameters", {{"sliding_attention", flat}}}}),
               HasSubstr("no 'full_attention'"));
   EXPECT_THAT(message({{"rope_parameters", {{"full_attention", flat}, {"rope_theta", 1e4}}}}),
-              HasSubstr("'rope_theta' stands beside"));
+              HasSubstr("'rope_theta' is set beside"));
   EXPECT_THAT(message({{"partial_rotary_factor", 0.5}}), HasSubstr("'partial_rotary_factor' is 0.5"));
   EXPECT_THAT(message({{"rope_parameters", {{"partial_rotary_factor", 0.5}}}}),
               HasSubstr("'partial_rotary_factor' is 0.5"));

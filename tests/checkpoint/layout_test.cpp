@@ -38,7 +38,7 @@ TEST(FindCheckpoint, FollowsTheTrackerOrTheGivenIteration) {
   std::ofstream(tracker_file(folder.path())) << "\n";
   EXPECT_THAT([&] { find_checkpoint(folder.path()); },
               ThrowsMessage<UserError>(
-                  AllOf(HasSubstr("is empty"), HasSubstr("remove the file to take the newest"))));
+                  AllOf(HasSubstr("is empty"), HasSubstr("remove the file to load the newest"))));
   std::ofstream(tracker_file(folder.path())) << "15";
   EXPECT_THAT(
       [&] { find_checkpoint(folder.path()); },
@@ -73,7 +73,7 @@ TEST(FindCheckpoint, PassesOverDamagedOnesOrNamesTheCompleteOnes) {
   EXPECT_THAT(found->note, AllOf(HasSubstr("iter_0000030 is damaged"), HasSubstr("iter_0000020 is damaged")));
   fs::remove(iteration_directory(folder.path(), 5) / index_file);
   EXPECT_THAT([&] { find_checkpoint(folder.path()); },
-              ThrowsMessage<UserError>(HasSubstr("there is no complete checkpoint in it")));
+              ThrowsMessage<UserError>(HasSubstr("contains no complete checkpoint")));
 }
 
 TEST(Prune, KeepsMultiplesOfTheInterval) {

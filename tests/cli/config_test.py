@@ -110,7 +110,7 @@ class Refusals(ProgramTest):
                             "no preset 'lama_tiny.yaml'", "did you mean 'llama_tiny'")
 
     def test_post_training(self):
-        self.assert_refused(run("train", "posttrain", "--config", TINY), "posttrain", "outside of this engine")
+        self.assert_refused(run("train", "posttrain", "--config", TINY), "posttrain", "outside the scope of this engine")
 
     def test_a_missing_file(self):
         self.assert_refused(run("config", "show", "--config", self.folder / "none.yaml"), "none.yaml", "does not exist")
@@ -130,8 +130,8 @@ class Refusals(ProgramTest):
 
     def test_the_command_line_cannot_choose_presets(self):
         for word in ("model=llama3_8B", "framework=megatron"):
-            self.assert_refused(run("config", "show", "--config", TINY, word), "must stand in the experiment file")
-            self.assert_refused(run("train", "pretrain", "--config", TINY, word), "must stand in the experiment file")
+            self.assert_refused(run("config", "show", "--config", TINY, word), "must be set in the experiment file")
+            self.assert_refused(run("train", "pretrain", "--config", TINY, word), "must be set in the experiment file")
 
 
 class Explain(ProgramTest):
@@ -161,7 +161,7 @@ class Explain(ProgramTest):
         self.assertIn("value     0.5", result.stdout)
 
     def test_overrides_need_a_file(self):
-        self.assert_refused(run("config", "explain", "lr", "lr=1"), "'lr=1'", "without --config")
+        self.assert_refused(run("config", "explain", "lr", "lr=1"), "'lr=1'", "needs --config")
 
     def test_suggests_a_name(self):
         self.assert_refused(run("config", "explain", "trian_iters"), "did you mean 'train_iters'")

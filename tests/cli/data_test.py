@@ -135,12 +135,12 @@ modules:
         for arguments, part in [
             (["tokenizer", "train", "--input", "/none", "--output", self.folder / "t"], "cannot read /none"),
             (["tokenizer", "encode", "--tokenizer_model", "/none", "--text", "x"], "does not exist"),
-            (["tokenizer", "train", "--input", self.corpus, "--vocab_size", "10", "--output", self.folder / "t"], "no room"),
+            (["tokenizer", "train", "--input", self.corpus, "--vocab_size", "10", "--output", self.folder / "t"], "is too small"),
             (["data", "merge", "--input", self.folder, "--output_prefix", self.folder / "m"], "no .idx files"),
             (["data", "preprocess", "--input", self.corpus, "--output_prefix", self.folder / "p", "--tokenizer_type",
               "NullTokenizer", "--vocab_size", 9], "NullTokenizer reads ids from 0 to 9"),
             (["data", "preprocess", "--input", self.corpus, "--output_prefix", self.folder / "p", "--tokenizer_type",
-              "ByteLevelTokenizer", "--json_keys", "a", "a"], 'the JSON key "a" is named twice'),
+              "ByteLevelTokenizer", "--json_keys", "a", "a"], 'the JSON key "a" is given twice'),
         ]:
             done = run(*arguments)
             self.assertEqual(done.returncode, 2, done.stderr)

@@ -60,7 +60,7 @@ class Direct(Launchers):
                              (["direct", "--script", "main.py", "--", "train"], ["--script", "this program itself"]),
                              (["direct", "--env", "NAME", "--dry-run", "--", "train"], ["NAME", "neither KEY=VALUE nor a file"]),
                              (["direct", "--patch", "none.sh", "--", "train"], ["none.sh", "no such file"]),
-                             (["direct", "--nnodes", "2", "--node_rank", "2", "--", "train"], ["NODE_RANK=2", "0 to 1"]),
+                             (["direct", "--nnodes", "2", "--node_rank", "2", "--", "train"], ["NODE_RANK=2", "between 0 and 1"]),
                              (["direct", "--single", "--nproc_per_node", "2", "--", "train"], ["--single"]),
                              (["direct", "--dry-run", "--master_port", "99999", "--", "train"], ["MASTER_PORT=99999"]),
                              (["--dry-run", "train", "pretrain"], ["--dry-run", "not with train"]),

@@ -54,7 +54,7 @@ class ParallelShow(ProgramTest):
         self.assertRegex(shown.stdout, r"cp +share the tokens of a sequence\n +each rank alone\n")
 
     def test_what_does_not_fit_is_refused(self):
-        self.assert_refused(self.show(6, "tensor_model_parallel_size=4"), "6 ranks cannot be divided",
+        self.assert_refused(self.show(6, "tensor_model_parallel_size=4"), "the number of ranks, 6, is not divisible",
                             "tensor_model_parallel_size 4")
         self.assert_refused(self.show(0), "--world_size")
         self.assert_refused(self.show("many"), "--world_size")

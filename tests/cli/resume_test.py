@@ -100,7 +100,7 @@ class AnotherModel(Resumed):
 
 class AnotherPrecision(Resumed):
     def test_fp32_goes_on_in_bf16_and_back(self):
-        self.assert_says(self.resume(bf16=True), "bf16 was false, is true: numbers are rounded otherwise")
+        self.assert_says(self.resume(bf16=True), "bf16 was false, is true: numbers are rounded differently")
         self.assertEqual(len(self.experiment.metrics()), 10)
         self.assert_says(self.resume(train_iters=12), "bf16 was true, is false")
         self.assertEqual(len(self.experiment.metrics()), 12)
@@ -182,11 +182,11 @@ class AnotherCourse(Resumed):
         self.assertEqual(self.changes_in(self.resume()), [])
 
     def test_seed(self):
-        self.assert_change(self.resume(seed=5), "seed was 1234, is 5", "samples come in another order",
-                           "of the 32 consumed so far some come again, and others never")
+        self.assert_change(self.resume(seed=5), "seed was 1234, is 5", "the order of samples changes",
+                           "some of the 32 consumed so far will repeat, and others will never be seen")
 
     def test_sequence_length(self):
-        self.assert_change(self.resume(seq_length=16), "seq_length was 32, is 16", "cut into samples at other places",
+        self.assert_change(self.resume(seq_length=16), "seq_length was 32, is 16", "divided into samples differently",
                            "first 32")
 
     def test_longer_sequences_than_the_model_was_made_for(self):
@@ -205,7 +205,7 @@ class AnotherCourse(Resumed):
     def test_data_that_was_replaced_under_its_name(self):
         self.addCleanup(token_file.write, self.data, documents=200)
         token_file.write(self.data, documents=190, seed=7)
-        self.assert_change(self.resume(), "the data under the same name is not what it was")
+        self.assert_change(self.resume(), "the data under the same name has changed")
 
     def flip_a_token(self, prefix):
         """Other tokens in documents of the same lengths."""
@@ -221,7 +221,7 @@ class AnotherCourse(Resumed):
             said = [line for line in self.changes_in(self.resume(**changes)) if line.startswith("the tokens of")]
             self.assertEqual(said, ["the tokens of the training data are not what they were when the checkpoint was saved, "
                                     f"under the same name: the first {40 if changes else 32} samples of the new data count "
-                                    "as consumed and are passed over (compared: all of each .idx file, and of each .bin "
+                                    "as consumed and are skipped (compared: all of each .idx file, and of each .bin "
                                     "file its size and 64 blocks of 64 KiB)"])
             # What was saved since is of the new tokens.
             self.assertEqual(self.changes_in(self.resume(**{**changes, "train_iters": changes.get("train_iters", 10)})), [])
@@ -241,7 +241,7 @@ class AnotherCourse(Resumed):
         self.assertEqual(self.changes_in(experiment.train("train_iters=10")), [])
         self.flip_a_token(valid)
         self.assert_change(experiment.train("train_iters=12"), "the tokens of valid_data_path are not what they were",
-                           "evaluations before and after do not compare")
+                           "evaluations before and after are not comparable")
 
     def test_a_checkpoint_that_does_not_know_its_tokens_says_nothing_of_them(self):
         path = self.experiment.checkpoints / "iter_0000008" / "common.json"
@@ -269,7 +269,7 @@ class AnotherCourse(Resumed):
                 content["eos_token"] = "the"
             (model / name).write_text(json.dumps(content))
             self.assert_change(experiment.train(f"train_iters={10 + 2 * number}"), "the tokenizer's files are not what they "
-                               f"were when the checkpoint was saved, under the same name ({name}): token ids may mean")
+                               f"were when the checkpoint was saved, under the same name ({name}): token ids may now stand")
         shutil.copytree(model, self.folder / "moved")
         self.assert_change(experiment.train("train_iters=14", f"tokenizer_model={self.folder}/moved"),
                            "tokenizer_model was", "its files have the same content")
@@ -285,12 +285,12 @@ class AnotherCourse(Resumed):
 
     def test_dataloader_type(self):
         self.assert_change(self.resume(dataloader_type="cyclic"), 'dataloader_type was "single", is "cyclic"',
-                           "another order")
+                           "the order of samples changes")
 
     def test_global_batch_size(self):
-        self.assert_change(self.resume(global_batch_size=8), "global_batch_size was 4, is 8: iterations take another number "
-                           "of samples", "; the learning rate's decay was 32 samples, is 64 samples; the learning rate's "
-                           "warm-up was 8 samples, is 16 samples; this run's value holds")
+        self.assert_change(self.resume(global_batch_size=8), "global_batch_size was 4, is 8: iterations take a different "
+                           "number of samples", "; the learning rate's decay was 32 samples, is 64 samples; the learning rate's "
+                           "warm-up was 8 samples, is 16 samples; this run's value is used")
 
     def test_more_passes_over_the_data(self):
         few = self.make_data("few", documents=4, shortest=100, longest=120)
@@ -302,7 +302,7 @@ class AnotherCourse(Resumed):
 
     def test_tokenizer(self):
         self.assert_change(self.resume(tokenizer_model="other"), 'tokenizer_model was not set, is "other"',
-                           "token ids may mean other texts now")
+                           "token ids may now stand for different text")
 
     def test_optimizer_numbers(self):
         changes = self.changes_in(self.resume(adam_beta2=0.99, clip_grad=0.5))
@@ -311,20 +311,20 @@ class AnotherCourse(Resumed):
         self.assertIn("clip_grad was 1.0, is 0.5", changes[1])
 
     def test_learning_rate_schedule(self):
-        self.assert_change(self.resume(lr=0.001), "lr was 0.003, is 0.001: this run's value holds from here on "
+        self.assert_change(self.resume(lr=0.001), "lr was 0.003, is 0.001: this run's value is used from here on "
                            "[override_opt_param_scheduler]")
         refused = self.resume(lr=0.002, override_opt_param_scheduler=False, train_iters=12)
         self.assert_refused(refused, ": lr was 0.001, is 0.002.", "use_checkpoint_opt_param_scheduler")
         self.assert_change(self.resume(lr=0.002, override_opt_param_scheduler=False, train_iters=12,
-                                       use_checkpoint_opt_param_scheduler=True), "the checkpoint's value holds")
+                                       use_checkpoint_opt_param_scheduler=True), "the checkpoint's value is used")
 
     def test_each_argument_of_the_schedule_has_one_line_with_units(self):
         self.assert_change(self.resume(lr_decay_iters=10), "lr_decay_iters was 8, is 10: the learning rate's decay was 32 "
-                           "samples, is 40 samples; this run's value holds")
+                           "samples, is 40 samples; this run's value is used")
         self.assert_change(self.resume(train_iters=12, lr_decay_iters=10, lr_warmup_iters=3),
                            "lr_warmup_iters was 2, is 3: the learning rate's warm-up was 8 samples, is 12 samples")
         self.assert_change(self.resume(train_iters=14, lr_decay_iters=10, lr_warmup_iters=3, weight_decay=0.2),
-                           "weight_decay was 0.0, is 0.2: this run's value holds")
+                           "weight_decay was 0.0, is 0.2: this run's value is used")
         growing = self.changes_in(self.resume(
             train_iters=16, lr_decay_iters=10, lr_warmup_iters=3, weight_decay=0.2, weight_decay_incr_style="linear",
             start_weight_decay=0.1, end_weight_decay=0.3, min_lr=0.0001))
@@ -349,8 +349,8 @@ class AnotherCourse(Resumed):
         self.assertCountEqual(
             [line.split(" (")[0] for line in changes],
             ["the learning rate's decay was 32 samples, is 40 samples",
-             "lr was 0.003, is 0.001: this run's value holds from here on [override_opt_param_scheduler]",
-             "weight_decay was 0.0, is 0.1: this run's value holds from here on [override_opt_param_scheduler]"])
+             "lr was 0.003, is 0.001: this run's value is used from here on [override_opt_param_scheduler]",
+             "weight_decay was 0.0, is 0.1: this run's value is used from here on [override_opt_param_scheduler]"])
 
     def test_a_run_that_is_over_says_so(self):
         result = self.resume(train_iters=6)
@@ -427,7 +427,7 @@ class Damaged(Resumed):
                 shutil.copytree(self.trained.root, self.experiment.root)
                 self.tracker.unlink()
                 self.damage(name)
-                self.assert_says(self.resume(), "the newest of the complete checkpoints beside it is taken, "
+                self.assert_says(self.resume(), "using the newest complete checkpoint next to it, "
                                  "iter_0000004; iter_0000008 is damaged")
                 self.assertEqual(len(self.experiment.metrics()), 10)
 
@@ -437,7 +437,7 @@ class Damaged(Resumed):
                 self.damage(name)
                 self.assert_refused(self.resume(), "there is no complete checkpoint iter_0000008, which "
                                     "latest_checkpointed_iteration.txt names", name, "Complete checkpoints: iter_0000004",
-                                    "Write the iteration to take into latest_checkpointed_iteration.txt")
+                                    "Write the iteration to load into latest_checkpointed_iteration.txt")
                 listed = run("checkpoint", "list", self.experiment.checkpoints)
                 self.assertIn("iter_0000008   damaged", listed.stdout)
                 self.assertIn("iter_0000004", listed.stdout)
@@ -452,7 +452,7 @@ class Damaged(Resumed):
         self.tracker.unlink()
         self.damage("common.json", 4)
         self.damage("shard_00000.safetensors")
-        self.assert_refused(self.resume(), "there is no complete checkpoint in it: iter_0000008 is damaged",
+        self.assert_refused(self.resume(), "contains no complete checkpoint: iter_0000008 is damaged",
                             "iter_0000004 is damaged")
 
 
@@ -466,15 +466,15 @@ class LostTracker(Resumed):
 
     def test_the_newest_checkpoint_is_continued(self):
         self.tracker.unlink()
-        self.assert_says(self.resume(), "latest_checkpointed_iteration.txt is missing: the newest of the complete "
-                         "checkpoints beside it is taken, iter_0000008")
+        self.assert_says(self.resume(), "latest_checkpointed_iteration.txt is missing: using the newest complete "
+                         "checkpoint next to it, iter_0000008")
         self.assertEqual(self.iterations(), list(range(1, 11)))
 
     def test_commands_that_read_take_the_newest_too(self):
         self.tracker.unlink()
         for command in ("list", "inspect"):
             result = run("checkpoint", command, self.experiment.checkpoints)
-            self.assert_says(result, "is missing: the newest")
+            self.assert_says(result, "is missing: using the newest")
 
     def test_a_start_at_iteration_0_stops_before_checkpoints_of_an_earlier_run(self):
         before = self.ages()
@@ -491,7 +491,7 @@ class LostTracker(Resumed):
         self.assertEqual(self.iterations(), list(range(1, 9)))
 
     def test_a_damaged_tracker_stops_the_run(self):
-        for content, words in (("", "is empty"), ("\0\0", "where an iteration"),
+        for content, words in (("", "is empty"), ("\0\0", "it must hold an iteration"),
                                ("99", "iter_0000099"), ("release", "release"), ("8 9", "holds '8 9'")):
             with self.subTest(content):
                 self.tracker.write_text(content)

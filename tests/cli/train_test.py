@@ -57,7 +57,7 @@ class Switches(ProgramTest):
     def test_options_of_the_python_program_are_said_to_have_no_effect(self):
         result = Experiment(self.folder, train_iters=1).train("--data_path", "somewhere")
         self.assert_success(result)
-        self.assertIn("'somewhere' is without effect", result.stderr)
+        self.assertIn("'somewhere' has no effect", result.stderr)
 
 
 class Numbers(ProgramTest):
@@ -84,7 +84,7 @@ class Numbers(ProgramTest):
         for line in lines:
             self.assertIn("| lm loss: NAN |", line)
             self.assertTrue(line.endswith("number of nan iterations:   1"), line)
-        self.assertEqual(result.stderr.count("the loss of iteration 1 is nan; the run goes on"), 1)
+        self.assertEqual(result.stderr.count("the loss of iteration 1 is nan; training continues"), 1)
         self.assertEqual(result.stderr.count("the loss was NaN or infinite in 3 of this run's iterations"), 1)
         self.assertIn("lm loss value: NAN | lm loss PPL: NAN", result.stderr)
         self.assertIn("Training completed at iteration 3; the loss of 3 iterations was NaN or infinite.\n"

@@ -172,7 +172,7 @@ TEST(TwoNamesOfOneArgument, AreSaidWhenBothAreSetAndDiffer) {
   EXPECT_THAT(
       notes_on("norm_epsilon: 1.0e-3\nlayernorm_epsilon: 1.0e-5"),
       ElementsAre(
-          "arguments:10: 'layernorm_epsilon' (1.0e-5) wins over 'norm_epsilon' (1.0e-3, arguments:9)"));
+          "arguments:10: 'layernorm_epsilon' (1.0e-5) overrides 'norm_epsilon' (1.0e-3, arguments:9)"));
 }
 
 TEST(TwoNamesOfOneArgument, AFormerSwitchOfAWeakerLayerLoses) {

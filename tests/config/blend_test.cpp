@@ -30,7 +30,7 @@ TEST(Split, NoNumberIsSearchedForInAText) {
     EXPECT_THAT(message_of([&] { parse_split(text); }),
                 ::testing::StartsWith("\"" + std::string(text) + "\": "))
         << text;
-  EXPECT_THAT(message_of([] { parse_split("90,abc5,5"); }), HasSubstr("\"abc5\" is no number"));
+  EXPECT_THAT(message_of([] { parse_split("90,abc5,5"); }), HasSubstr("\"abc5\" must be a number"));
 }
 
 TEST(Blend, IsPathsOrWeightsAndPathsInTurn) {
@@ -45,15 +45,16 @@ TEST(Blend, IsPathsOrWeightsAndPathsInTurn) {
 
 TEST(Blend, NamesWhatStandsInTheWrongPlace) {
   const auto refusal_of = [](const Texts& items) { return message_of([&] { parse_blend(items); }); };
-  EXPECT_THAT(refusal_of({"0.3", "a", "b", "c"}), HasSubstr("\"0.3 a b c\": b stands where a weight should"));
-  EXPECT_THAT(refusal_of({"a", "0.3", "b", "0.7"}), HasSubstr("0.3 stands where a path should"));
-  EXPECT_THAT(refusal_of({"0.3", "a", "b"}), HasSubstr("0.3 stands where a path should"));
-  EXPECT_THAT(refusal_of({"0.3", "0.7"}), HasSubstr("0.7 stands where a path should"));
-  EXPECT_THAT(refusal_of({"0.3", "/my", "corpus", "0.7", "/b"}), HasSubstr("a text is split at blanks"));
+  EXPECT_THAT(refusal_of({"0.3", "a", "b", "c"}),
+              HasSubstr("\"0.3 a b c\": found b where a weight is expected"));
+  EXPECT_THAT(refusal_of({"a", "0.3", "b", "0.7"}), HasSubstr("found 0.3 where a path is expected"));
+  EXPECT_THAT(refusal_of({"0.3", "a", "b"}), HasSubstr("found 0.3 where a path is expected"));
+  EXPECT_THAT(refusal_of({"0.3", "0.7"}), HasSubstr("found 0.7 where a path is expected"));
+  EXPECT_THAT(refusal_of({"0.3", "/my", "corpus", "0.7", "/b"}), HasSubstr("a string is split at spaces"));
   EXPECT_EQ(refusal_of({"-1", "a", "1", "b"}), "\"-1 a 1 b\": the weight of a must be positive, not -1");
   EXPECT_EQ(refusal_of({"0", "a"}), "\"0 a\": the weight of a must be positive, not 0");
   EXPECT_EQ(refusal_of({"1e999", "a"}), "\"1e999 a\": the weight of a must be positive, not 1e999");
-  EXPECT_THAT(refusal_of({"1", "a", "nan", "b"}), HasSubstr("nan stands where a weight should"));
+  EXPECT_THAT(refusal_of({"1", "a", "nan", "b"}), HasSubstr("found nan where a weight is expected"));
 }
 
 }  // namespace

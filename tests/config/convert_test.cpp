@@ -59,7 +59,7 @@ TEST(Convert, AListInATextIsOneAsYamlReadsIt) {
   EXPECT_EQ(value<std::vector<std::string>>("data_path: '[]'"), std::vector<std::string>());
   EXPECT_EQ(value<std::vector<std::int64_t>>("profile_ranks: '[0, 3]'"), (std::vector<std::int64_t>{0, 3}));
   EXPECT_EQ(std::get<std::string>(converted("data_path: '[0.5, /a'")),
-            "must be a text, or a list of texts, not the text '[0.5, /a'");
+            "must be a string or a list of strings, not the text '[0.5, /a'");
   EXPECT_EQ(std::get<std::string>(converted("profile_ranks: '[0, x]'")),
             "must be a list of integers, not the list [0, \"x\"]");
 }
@@ -84,7 +84,7 @@ TEST(Convert, SaysWhatIsWantedAndWhatWasGiven) {
       {"lr: 1e999", "must be a finite number; it is 1e999"},
       {"tensor_model_parallel_size: 0", "must be between 1 and 1000000; it is 0"},
       {"tensor_model_parallel_size: 2000000", "must be between 1 and 1000000; it is 2000000"},
-      {"exit_interval: 9000000000000", "must not be beyond 1000000000000; it is 9000000000000"},
+      {"exit_interval: 9000000000000", "must not exceed 1000000000000 in size; it is 9000000000000"},
       {"exit_interval: 99999999999999999999", "must be an integer, not the big integer 99999999999999999999"},
       {"profile_ranks: [0, one]", "must be a list of integers, not the list [0, \"one\"]"},
       {"moe_layer_freq: ([0]*3", "must be a positive integer, a list of 0 and 1, or an expression"},
@@ -94,7 +94,7 @@ TEST(Convert, SaysWhatIsWantedAndWhatWasGiven) {
       {"seed: -1", "must be between 0 and 4294967295; it is -1"},
       {"iterations_to_skip: [3, 0]", "must be greater than 0; it holds 0"},
       {"window_size: [-2, 0]", "must be at least -1; it holds -2"},
-      {"data_path: '{a: 1}'", "must be a text, or a list of texts"},
+      {"data_path: '{a: 1}'", "must be a string or a list of strings"},
       {"torch_compile: fast", "must be a map, not the text 'fast'"},
   };
   for (const auto& [line, message] : cases) EXPECT_THAT(reason(line), HasSubstr(message)) << line;

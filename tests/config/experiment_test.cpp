@@ -71,35 +71,34 @@ std::string experiment_with(std::string_view tail) { return fmt::format("{}{}{}"
 TEST(Resolve, SaysWhatIsWrongWithAFileInOneSentence) {
   const std::pair<std::string, const char*> cases[] = {
       {experiment_with("    override:\n      lr: 1\n"),
-       "exp.yaml:10: the key 'override' has no meaning beside 'overrides' of 'pre_trainer'; did you mean "
+       "exp.yaml:10: the key 'override' is not used beside 'overrides' of 'pre_trainer'; did you mean "
        "'overrides'?"},
       {experiment_with("    lr: 1\n"),
-       "exp.yaml:10: the key 'lr' has no meaning beside 'overrides' of 'pre_trainer': "
+       "exp.yaml:10: the key 'lr' is not used beside 'overrides' of 'pre_trainer': "
        "move it under 'overrides' of its module"},
       {experiment_with("lr: 1\n"),
-       "exp.yaml:10: the key 'lr' has no meaning at the top of an experiment file: move it "
+       "exp.yaml:10: the key 'lr' is not used at the top of an experiment file: move it "
        "under 'overrides' of its module"},
       {experiment_with("workspce: 1\n"),
-       "exp.yaml:10: the key 'workspce' has no meaning at the top of an experiment "
+       "exp.yaml:10: the key 'workspce' is not used at the top of an experiment "
        "file; did you mean 'workspace'?"},
       {experiment_with("    overrides: [lr]\n"),
        "exp.yaml:10: 'overrides' must be a map of keys, not [\"lr\"]"},
       {fmt::format("{}module:\n  pre_trainer: 1\n", names),
-       "exp.yaml:5: the required key 'modules' is missing: is it meant by 'module'?"},
+       "exp.yaml:5: the required key 'modules' is missing: is 'module' a typo for it?"},
       {fmt::format("{}modules:\n  pretrainer: {{framework: x}}\n", names),
        "exp.yaml: the required module 'pre_trainer' is missing under 'modules'; there: pretrainer. Rename "
-       "the one that "
-       "is meant"},
+       "the one to run"},
       {"work_group: ''\nuser_name: ''\nexp_name: ''\nworkspace: ''\n" + std::string(module),
        "exp.yaml:1: 'work_group' is empty, and is part of the run's folder"},
       {"work_group: a\nuser_name: b\nexp_name: ..\nworkspace: w\n" + std::string(module),
-       "exp.yaml:3: 'exp_name' must name a folder: '..' would put the run's files outside of its own"},
+       "exp.yaml:3: 'exp_name' must name a subfolder: '..' would put the run's files outside its own folder"},
       {"work_group: /tmp\nuser_name: b\nexp_name: c\nworkspace: w\n" + std::string(module),
-       "exp.yaml:1: 'work_group' must name a folder"},
+       "exp.yaml:1: 'work_group' must name a subfolder"},
       {"work_group: a\nuser_name: ./.\nexp_name: c\nworkspace: w\n" + std::string(module),
-       "exp.yaml:2: 'user_name' must name a folder"},
+       "exp.yaml:2: 'user_name' must name a subfolder"},
       {"work_group: a\nuser_name: b\nexp_name: c/../../..\nworkspace: w\n" + std::string(module),
-       "exp.yaml:3: 'exp_name' must name a folder"},
+       "exp.yaml:3: 'exp_name' must name a subfolder"},
       {"work_group: a\nuser_name: b\nexp_name: \"c\\nd\"\nworkspace: w\n" + std::string(module),
        "exp.yaml:3: 'exp_name' names a folder and must not begin with - or ~, nor contain a newline or "
        "another control character; it is \"c\\nd\""},
@@ -114,7 +113,7 @@ TEST(Resolve, SaysWhatIsWrongWithAFileInOneSentence) {
       {fmt::format(
            "{}modules:\n  pre_trainer:\n    framework: megatron\n    lr: 1\n    overrides:\n      lr: 2\n",
            names),
-       "'overrides' of 'pre_trainer' would be left out"},
+       "'overrides' of 'pre_trainer' would be ignored"},
       {experiment_with("    overrides:\n      lr 3.0\n      min_lr: 0.1\n"),
        "exp.yaml:12: a ':' is not expected here"},
       {experiment_with("    overrides:\n      lr: 3.0\n        min_lr: 0.1\n"),
@@ -133,7 +132,7 @@ TEST(Resolve, KnowsNoOtherFramework) {
   EXPECT_THAT(message_about(fmt::format("{}modules:\n  pre_trainer:\n    framework: torchtitan\n    config: "
                                         "pre_trainer\n    model: llama3_8B\n",
                                         names)),
-              HasSubstr("'framework' should be megatron"));
+              HasSubstr("'framework' must be megatron"));
 }
 
 TEST(Resolve, WarnsOfUnknownKeysWhenTheyAreAllowed) {
@@ -159,9 +158,9 @@ TEST(Resolve, LetsTheCommandLineNameTheRunAndItsModuleInAnyOrder) {
             1.0);
   EXPECT_THAT(
       refusal_of(request_for_llama_tiny({"modules.post_trainer.lr=1"})),
-      HasSubstr("'modules.post_trainer.lr' is no key of the module that is run, 'modules.pre_trainer'"));
+      HasSubstr("'modules.post_trainer.lr' is not a key of the module being run, 'modules.pre_trainer'"));
   EXPECT_THAT(refusal_of(request_for_llama_tiny({"exp_name=.."})),
-              HasSubstr("command line: 'exp_name' must name a folder"));
+              HasSubstr("command line: 'exp_name' must name a subfolder"));
 }
 
 #ifdef NDEBUG

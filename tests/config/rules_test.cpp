@@ -105,8 +105,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "moe_router_load_balancing_type: [aux_loss, seq_aux_loss]\nmoe_aux_loss_coeff: 0.1",
                  "lists 2 losses and 'moe_aux_loss_coeff' 1 coefficients", true},
         RuleCase{"CapacityWithSinkhorn",
-                 "moe_router_load_balancing_type: sinkhorn\nmoe_expert_capacity_factor: 1.0", "works without",
-                 true},
+                 "moe_router_load_balancing_type: sinkhorn\nmoe_expert_capacity_factor: 1.0",
+                 "cannot be combined with", true},
         RuleCase{"PaddingWithoutCapacity", "moe_pad_expert_input_to_capacity: true",
                  "needs 'moe_expert_capacity_factor'", true},
         RuleCase{"DeepEpWithoutFlex", "moe_enable_deepep: true", "needs 'moe_token_dispatcher_type: flex'",
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
     Stages, BrokenRule,
     ::testing::Values(RuleCase{"WhatIsLeftDoesNotFill",
                                "pipeline_model_parallel_size: 2\ndecoder_first_pipeline_num_layers: 8",
-                               "leave 0 layers for the 1 pipeline stages between"},
+                               "leave 0 layers for the 1 other pipeline stages"},
                       RuleCase{"TwoWaysToSplit",
                                "pipeline_model_parallel_size: 2\naccount_for_loss_in_pipeline_split: true\n"
                                "decoder_last_pipeline_num_layers: 3",
@@ -161,7 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
         RuleCase{"FullNeedsANumber", "recompute_method: block\nrecompute_granularity: full",
                  "needs 'recompute_num_layers'"},
         RuleCase{"AnUnknownPart", "recompute_granularity: selective\nrecompute_modules: [mlp, attention]",
-                 "cannot hold 'attention': take some of core_attn, "},
+                 "cannot contain 'attention': choose from core_attn, "},
         RuleCase{"ExpertActivationsWithoutGrouping",
                  "recompute_granularity: selective\nrecompute_modules: [moe_act]",
                  "needs 'moe_grouped_gemm: true'"},
@@ -169,12 +169,12 @@ INSTANTIATE_TEST_SUITE_P(
                  "recompute_granularity: selective\nrecompute_modules: [mla_up_proj]",
                  "needs 'multi_latent_attention: true'"},
         RuleCase{"LayersThatDoNotExist", "recompute_granularity: full\nrecompute_layer_ids: [0, 8]",
-                 "go from 0 to 7; 8 is none"},
+                 "must be between 0 and 7; 8 is not"},
         RuleCase{"LayersByNumberAndMethod",
                  "recompute_granularity: full\nrecompute_method: block\nrecompute_layer_ids: [0, 7]",
                  "needs 'recompute_granularity: full' and 'recompute_method: null'"},
         RuleCase{"DelayedScalingOfFirstLayers", "fp8: hybrid\nfirst_last_layers_bf16: true",
-                 "another 'fp8_recipe' than delayed"},
+                 "an 'fp8_recipe' other than delayed"},
         RuleCase{"BothNumberFormats", "bf16: true\nfp16: true", "set one of them to false"}),
     name_of);
 
@@ -210,18 +210,18 @@ TEST(Rules, DoNotCountToNumbersThatNoMachineReaches) {
   std::vector<Problem> problems;
   check_rules(arguments, {.world_size = smallest_world_size(arguments)}, problems);
   ASSERT_THAT(problems, ::testing::Not(IsEmpty()));
-  EXPECT_THAT(problems[0].message, HasSubstr("no more than 1000000 are possible"));
+  EXPECT_THAT(problems[0].message, HasSubstr("at most 1000000 are supported"));
 }
 
 TEST(Rules, ComeAllAtOnce) {
   const std::vector<std::string> problems =
       broken_by(std::string(dense) +
                 "recompute_granularity: selective\nfp16: true\nrecompute_layer_ids: [9]\nsave: here\n");
-  EXPECT_THAT(problems,
-              ::testing::UnorderedElementsAre(HasSubstr("arguments:13: 'fp16' and 'bf16'"),
-                                              HasSubstr("arguments:14: 'recompute_layer_ids' needs"),
-                                              HasSubstr("arguments:14: 'recompute_layer_ids' go from"),
-                                              HasSubstr("'save' needs a 'save_interval'")));
+  EXPECT_THAT(problems, ::testing::UnorderedElementsAre(
+                            HasSubstr("arguments:13: 'fp16' and 'bf16'"),
+                            HasSubstr("arguments:14: 'recompute_layer_ids' needs"),
+                            HasSubstr("arguments:14: 'recompute_layer_ids' must be between"),
+                            HasSubstr("'save' needs a 'save_interval'")));
 }
 
 /// The experiment files that are shipped, relative to the source tree.

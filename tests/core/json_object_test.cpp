@@ -19,7 +19,7 @@ TEST(JsonObject, KeysThatNobodyReadAreNamed) {
   object.ignore("ignored");
   EXPECT_THAT(object.unread(), ElementsAre("missed"));
   EXPECT_EQ(message_of([&] { JsonObject::read_all(document, "", [](const JsonObject&) {}); }),
-            "'ignored' is not known, so it is not known what it changes");
+            "'ignored' is not a known key, and ignoring it could change the result");
 }
 
 TEST(JsonObject, NullCountsAsAbsent) {

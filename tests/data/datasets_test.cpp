@@ -179,10 +179,11 @@ TEST(Datasets, WhatIsWrongWithAPathIsSaidWhereItWasSet) {
             "exp.yaml:7: dataset " + empty + " has no tokens: its 1 documents are empty");
   EXPECT_EQ(refusal_of({"1", "/none"}, true), "exp.yaml:7: dataset file /none.idx does not exist");
   EXPECT_THAT(refusal_of({"/none", "here"}, true),
-              HasSubstr("/none.idx does not exist (a text is split at blanks"));
-  EXPECT_THAT(refusal_of({"/none here"}, false), HasSubstr("/none here.idx does not exist (a text is split"));
+              HasSubstr("/none.idx does not exist (a string is split at spaces"));
+  EXPECT_THAT(refusal_of({"/none here"}, false),
+              HasSubstr("/none here.idx does not exist (a string is split"));
   EXPECT_THAT(refusal_of({"1", "a", "b"}, true),
-              HasSubstr("exp.yaml:7: \"1 a b\": 1 stands where a path should"));
+              HasSubstr("exp.yaml:7: \"1 a b\": found 1 where a path is expected"));
 }
 
 TEST(Datasets, ContradictionsAndGapsAreNamed) {

@@ -146,7 +146,7 @@ TEST_F(DamagedDataset, RefusesEveryTruncationOfTheIndex) {
     EXPECT_THROW(IndexedDataset dataset(prefix_), UserError) << size;
   }
   replace_index(index_ + "x");
-  expect_refusal("follow where it should end");
+  expect_refusal("extra bytes after its end");
 }
 
 TEST_F(DamagedDataset, NeverReadsOutsideOfTheFilesWhateverByteIsChanged) {

@@ -129,8 +129,8 @@ TEST_F(Preprocess, TheContentDecidesWhatAFileHolds) {
   }
   preprocess(bytes_, options(write("a.txt", "[Applause]\n{curly} braces\n")));
   EXPECT_THAT(sequences("out_text_document"), ElementsAre("[Applause]", "{curly} braces"));
-  EXPECT_THAT(refusal_of("a.txt", "{\n  \"text\": \"a\"\n}\n"), HasSubstr("say so with --format"));
-  EXPECT_THAT(refusal_of("a.txt", "[{\"text\": \"a\"}]\n"), HasSubstr("say so with --format"));
+  EXPECT_THAT(refusal_of("a.txt", "{\n  \"text\": \"a\"\n}\n"), HasSubstr("for plain text use --format"));
+  EXPECT_THAT(refusal_of("a.txt", "[{\"text\": \"a\"}]\n"), HasSubstr("for plain text use --format"));
   EXPECT_THAT(refusal_of("a.JSON", "[{\"text\": \"a\"}]\n"), HasSubstr("a.JSON:1: broken JSON at byte 1"));
   EXPECT_THAT(refusal_of("a.txt", std::string("ab\0cd", 5)), HasSubstr("has a zero byte at 2"));
   EXPECT_EQ(refusal_of("a.txt", "[{\"text\": \"a\"}]\n", DocumentFormat::lines), "accepted");
@@ -226,10 +226,10 @@ TEST_F(Preprocess, KeysThatCannotBeAreRefusedBeforeAnythingIsRead) {
   PreprocessOptions given = options(write("a.txt", "text\n"));
   given.json_keys = {"a", "b", "a"};
   EXPECT_THAT([&] { preprocess(bytes_, given); },
-              ThrowsMessage<UserError>(HasSubstr("\"a\" is named twice")));
+              ThrowsMessage<UserError>(HasSubstr("\"a\" is given twice")));
   given.json_keys = {"body"};
   EXPECT_THAT([&] { preprocess(bytes_, given); },
-              ThrowsMessage<UserError>(HasSubstr("a.txt:1: plain text has no keys \"body\"")));
+              ThrowsMessage<UserError>(HasSubstr("a.txt:1: plain text has no key \"body\"")));
 }
 
 TEST_F(Preprocess, ReadsPlainTextInEveryWay) {

@@ -72,7 +72,7 @@ class BadConfiguration(ProgramTest):
 
     def test_a_blend_whose_weights_do_not_fit(self):
         self.experiment.write(data_path="0.5 /a /b /c", mock_data=False)
-        self.refuse(f"exp.yaml:{self.line_of('data_path:')}: 'data_path' is", "/b stands where a weight should")
+        self.refuse(f"exp.yaml:{self.line_of('data_path:')}: 'data_path' is", "found /b where a weight is expected")
 
     def test_a_split_beside_the_paths_of_each_split(self):
         self.experiment.write(train_data_path="/a", valid_data_path="/b", mock_data=False, split="9,1,0")
@@ -121,7 +121,7 @@ class BadData(ProgramTest):
         folder.mkdir()
         token_file.write(folder / "tokens")
         path = str(folder / "tokens")
-        rule = "a text is split at blanks"
+        rule = "a string is split at spaces"
         self.experiment.write(**REAL_DATA, data_path=path)
         self.refuse(f"exp.yaml:{self.line_of_the_path()}", rule)
         self.experiment.write(**REAL_DATA, data_path=[f"1 {path}"])

@@ -176,7 +176,7 @@ class Signalled(RanksTest):
                 self.wait_for_iteration(launched, experiment, 3)
                 launched.process.send_signal(number)
                 self.assertEqual(launched.end(), 0, launched.output())
-                self.assert_says(launched, "primus: stopping: the ranks are asked to save and end")
+                self.assert_says(launched, "primus: stopping: asking the ranks to save and end")
                 saved = int((experiment.checkpoints / "latest_checkpointed_iteration.txt").read_text())
                 self.assertEqual(saved, experiment.metrics()[-1]["iteration"])
                 self.assert_last_checkpoint_is_whole(experiment)
@@ -283,7 +283,7 @@ class WithoutSupervisor(RanksTest):
         ranks = [self.start(experiment, port, rank, *(["lr=0.5"] if rank == 3 else [])) for rank in range(RANKS)]
         self.assertLess(self.end_all(ranks, code=2), 30)
         for launched in ranks:
-            self.assert_says(launched, "rank 3 on ", "was started with another configuration than rank 0")
+            self.assert_says(launched, "rank 3 on ", "was started with a different configuration from rank 0")
         for rank in range(RANKS):
             self.assert_leaves_only_logs(experiment, rank)
 

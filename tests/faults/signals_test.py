@@ -94,7 +94,7 @@ class Alone(SignalsTest):
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0)
-        self.assertIn("a signal asks for a checkpoint, but this run saves none", errors)
+        self.assertIn("received a signal to save a checkpoint, but saving is off", errors)
 
     def test_exit_signal_saves_and_ends(self):
         for number in (signal.SIGUSR1, signal.SIGQUIT):

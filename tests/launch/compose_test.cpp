@@ -111,7 +111,7 @@ TEST(Container, RefusesMalformedOptions) {
   EXPECT_THAT(with({"--device", "kfd"}), HasSubstr("--device kfd"));
   EXPECT_THAT(with({"--volume", "/a"}), HasSubstr("--volume /a"));
   EXPECT_THAT(with({"--clean"}), HasSubstr("--clean would remove"));
-  EXPECT_THAT(with({"stray"}), HasSubstr("'stray' is no option"));
+  EXPECT_THAT(with({"stray"}), HasSubstr("'stray' is not an option"));
   EXPECT_THAT(message_of([] { container({"--", "train"}); }), HasSubstr("no image"));
   EXPECT_THAT(message_of([] { container({"--image", "i"}); }), HasSubstr("the command is missing"));
 }

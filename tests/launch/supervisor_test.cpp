@@ -122,7 +122,7 @@ TEST(Supervisor, ARankThatFailsEndsAllAndIsNamedWithItsLastLines) {
   EXPECT_LT(record.seconds, 5);
   EXPECT_THAT(record.messages, AllOf(HasSubstr("rank 1 (pid "), HasSubstr(") exited with code 3 after "),
                                      HasSubstr("last lines of rank 1:\n"), HasSubstr("    the reason\n"),
-                                     HasSubstr("    rank 3: has not said what it is doing")));
+                                     HasSubstr("    rank 3: has not reported what it is doing")));
 }
 
 TEST(Supervisor, ASignalIsNamed) {
@@ -180,7 +180,7 @@ TEST(Supervisor, AHangEndsWithWhatEveryRankWasDoing) {
   EXPECT_LT(record.seconds, 5);
   EXPECT_THAT(record.messages,
               AllOf(HasSubstr("the run hangs: no rank has made progress for 1 s"),
-                    HasSubstr("rank 0: has not said"), HasSubstr("rank 1: is stopped (SIGSTOP)")));
+                    HasSubstr("rank 0: has not reported"), HasSubstr("rank 1: is stopped (SIGSTOP)")));
 }
 
 TEST(Supervisor, RestartsAsOftenAsAllowed) {

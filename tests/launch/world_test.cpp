@@ -99,7 +99,8 @@ TEST(World, ALeftOverOfAnotherLauncherDoesNotHideTheWholeWorldOfThisOne) {
 
 TEST(World, NamesTheVariableThatIsWrong) {
   EXPECT_EQ(error_of({{"RANK", "two"}, {"WORLD_SIZE", "2"}}), "RANK=two is not a whole number");
-  EXPECT_EQ(error_of({{"RANK", "2"}, {"WORLD_SIZE", "2"}}), "RANK=2 is out of range: it must lie in 0 to 1");
+  EXPECT_EQ(error_of({{"RANK", "2"}, {"WORLD_SIZE", "2"}}),
+            "RANK=2 is out of range: it must be between 0 and 1");
   EXPECT_EQ(error_of({{"RANK", "0"}, {"WORLD_SIZE", "0"}}),
             "WORLD_SIZE=0 is out of range: it must be at least 1");
   EXPECT_THAT(error_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "70000"}}),

@@ -150,7 +150,7 @@ TEST(Faults, AnotherConfigurationOrWorldSizeIsBadInput) {
   const Record config = supervise_ranks({}, "config:3");
   EXPECT_EQ(config.code, 2);
   EXPECT_THAT(config.messages, HasSubstr("rank 3 on"));
-  EXPECT_THAT(config.messages, HasSubstr("was started with another configuration than rank 0"));
+  EXPECT_THAT(config.messages, HasSubstr("was started with a different configuration from rank 0"));
   const Record size = supervise_ranks({}, "size:1");
   EXPECT_EQ(size.code, 2);
   EXPECT_THAT(size.messages, HasSubstr("was started for 5 ranks, rank 0 for 4"));

@@ -119,7 +119,7 @@ TEST(OptimizerParamScheduler, ImpossibleSchedulesNameTheArgument) {
   refuses("weight_decay_incr_style", [](auto& c) { c.end_weight_decay = 1; });
   refuses("exclude each other", [](auto& c) { c.override_checkpoint = c.use_checkpoint = true; });
   EXPECT_THAT([] { parse_decay_style("cosin"); },
-              ThrowsMessage<UserError>(HasSubstr("lr_decay_style: 'cosin' is none of constant, linear")));
+              ThrowsMessage<UserError>(HasSubstr("lr_decay_style: 'cosin' is not one of constant, linear")));
 }
 
 }  // namespace

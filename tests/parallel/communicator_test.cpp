@@ -31,7 +31,7 @@ TEST(Communicator, EveryRankHearsOfAnotherConfiguration) {
   };
   for (const RankResult& result : run_ranks_to_end(options, nothing)) {
     EXPECT_THAT(result.error, HasSubstr("rank 2 on"));
-    EXPECT_THAT(result.error, HasSubstr("was started with another configuration than rank 0"));
+    EXPECT_THAT(result.error, HasSubstr("was started with a different configuration from rank 0"));
   }
 }
 

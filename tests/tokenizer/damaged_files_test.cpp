@@ -87,7 +87,7 @@ TEST(DamagedFiles, TikTokenListsOfAnotherContentAreSaidInOurWords) {
 TEST(DamagedFiles, ASentencePieceModelThatTheLibraryThrowsForIsRefused) {
   const auto model = seed("sentencepiece_model/damaged_piece_begins_with_zero");
   EXPECT_THAT([&] { read("SentencePieceTokenizer", model); },
-              ThrowsMessage<UserError>(model.string() + " is not a SentencePiece model, or it is damaged"));
+              ThrowsMessage<UserError>(model.string() + " is not a SentencePiece model, or is damaged"));
 }
 
 TEST(DamagedFiles, ASentencePieceModelThatLosesTextSaysSo) {
@@ -95,7 +95,7 @@ TEST(DamagedFiles, ASentencePieceModelThatLosesTextSaysSo) {
   const auto tokenizer = read("SentencePieceTokenizer", model);
   EXPECT_THAT([&] { tokenizer->encode("hello  world 1234"); },
               ThrowsMessage<UserError>("SentencePieceTokenizer " + model.string() +
-                                       " is damaged: a text cannot be encoded with it"));
+                                       " is damaged: it cannot encode text"));
 }
 
 }  // namespace

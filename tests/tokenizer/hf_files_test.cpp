@@ -125,7 +125,7 @@ TEST(HuggingFaceFiles, DamagedVocabulariesAreNamed) {
   }
   Files files;
   files.at("/model/merges") = {"a b c"};
-  files.expect_refusal("is not two tokens");
+  files.expect_refusal("must be two tokens");
 }
 
 TEST(HuggingFaceFiles, OfTwoMergesOfAPairTheLastOneHolds) {
@@ -172,7 +172,7 @@ TEST(HuggingFaceFiles, AnIdThatTransformersWouldNotGiveIsRefused) {
   files.expect_refusal("has the id 9 here, but Transformers gives it 6");
   files.config = {{"eos_token", "<x>"}};
   files.at("/model/vocab")["</s>"] = 6;
-  files.expect_refusal("would get the id 6, which is another token's");
+  files.expect_refusal("would get the id 6, which belongs to another token");
 }
 
 TEST(HuggingFaceFiles, TheTwoFilesAgreeOnBeginAndEndTokens) {

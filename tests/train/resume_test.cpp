@@ -123,7 +123,7 @@ TEST_F(Resume, GoingBackTellsWhichCheckpointsAreOverwritten) {
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->iteration, 20);
   EXPECT_THAT(plan->messages,
-              ::testing::Contains(HasSubstr("are overwritten when the run comes to them: iter_0000030")));
+              ::testing::Contains(HasSubstr("will be overwritten when the run reaches them: iter_0000030")));
 }
 
 TEST_F(Resume, AMissingCheckpointEndsTheRunOnlyWhenAsked) {
