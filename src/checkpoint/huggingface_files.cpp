@@ -30,19 +30,25 @@ HuggingFaceFiles::HuggingFaceFiles(const fs::path& directory) : directory_(direc
 
 void HuggingFaceFiles::open_indexed_files(const fs::path& index) {
   const nlohmann::json document = read_json(index);
-  const JsonObject weight_map = JsonObject(document).object("weight_map");
-  for (const std::string& name : weight_map.unread()) {
-    const auto file = weight_map.get<std::string>(name);
-    if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos)
-      weight_map.refuse(fmt::format("the file of '{}' is '{}', which is not in this directory", name, file));
-    if (!files_.contains(file)) {
+  const auto file_of = in_file(index, [&] {
+    const JsonObject weight_map = JsonObject(document).object("weight_map");
+    std::map<std::string, std::string> result;
+    for (const std::string& name : weight_map.unread()) {
+      const auto file = weight_map.get<std::string>(name);
+      if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos)
+        weight_map.refuse(
+            fmt::format("the file of '{}' is '{}', which is not in this directory", name, file));
       std::error_code ignored;
       if (!fs::exists(directory_ / file, ignored))
         weight_map.refuse(fmt::format("the file '{}' is missing", file));
-      open(file);
+      result[name] = file;
     }
+    return result;
+  });
+  for (const auto& [name, file] : file_of) {
+    if (!files_.contains(file)) open(file);
     if (files_.at(file)->find(name) == nullptr)
-      weight_map.refuse(fmt::format("there is no tensor '{}' in '{}'", name, file));
+      throw_user_error("{}: 'weight_map': there is no tensor '{}' in '{}'", index.string(), name, file);
   }
 }
 

@@ -85,7 +85,7 @@ bool is_web_page(std::string_view text) {
     return std::ranges::equal(text.substr(0, word.size()), word, {},
                               [](unsigned char c) { return std::tolower(c); });
   };
-  return begins_with("<!doctype html") || begins_with("<html");
+  return begins_with("<!doctype html") || begins_with("<html") || begins_with("<?xml");
 }
 
 }  // namespace
@@ -101,10 +101,15 @@ std::optional<std::string_view> foreign_kind(std::string_view first_bytes) {
   return wide_text(first_bytes);
 }
 
+std::optional<std::string_view> foreign_kind_or_web_page(std::string_view first_bytes) {
+  if (const auto kind = foreign_kind(first_bytes)) return kind;
+  if (is_web_page(first_bytes)) return "a web page: the download went wrong";
+  return std::nullopt;
+}
+
 void refuse_foreign_file(std::string_view first_bytes, const std::filesystem::path& file) {
-  std::optional<std::string_view> kind = foreign_kind(first_bytes);
-  if (!kind && is_web_page(first_bytes)) kind = "a web page: the download went wrong";
-  if (kind) throw UserError({file.string()}, fmt::format("this is {}", *kind));
+  if (const auto kind = foreign_kind_or_web_page(first_bytes))
+    throw UserError({file.string()}, fmt::format("this is {}", *kind));
 }
 
 std::string read_text_file(const std::filesystem::path& file) {

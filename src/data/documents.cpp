@@ -123,6 +123,9 @@ DocumentReader::DocumentReader(const std::string& path, DocumentFormat format)
 /// file was split.
 DocumentFormat DocumentReader::format_by_content(const std::string& path) const {
   const std::string_view content = std::string_view(file_->block).substr(file_->at);
+  if (const auto kind = foreign_kind_or_web_page(content))
+    throw_user_error("{} is {}; to tokenize it as it is, use --format lines, paragraphs or whole", path_,
+                     *kind);
   const LineKinds lines = count_kinds(content);
   if (2 * lines.python_dicts > lines.all)
     throw_user_error(

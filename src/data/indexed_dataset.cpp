@@ -101,9 +101,8 @@ void IndexedDataset::refuse(const std::string& what) const {
 void IndexedDataset::read_index() {
   const auto bytes = index_.bytes();
   if (!text_of(bytes).starts_with(index_magic) && !index_magic.starts_with(text_of(bytes)))
-    refuse(fmt::format(
-        "is {}",
-        foreign_kind(text_of(bytes)).value_or("not a Megatron index: it does not begin with MMIDIDX")));
+    refuse(fmt::format("is {}", foreign_kind_or_web_page(text_of(bytes))
+                                    .value_or("not a Megatron index: it does not begin with MMIDIDX")));
   if (bytes.size() < header_size)
     refuse(fmt::format("is cut off: {} bytes, less than its header", bytes.size()));
   std::size_t at = index_magic.size();
@@ -144,9 +143,8 @@ void IndexedDataset::check_consistency() {
     end += lengths_[i] * size;
   }
   const auto actual = static_cast<std::int64_t>(tokens_.bytes().size());
-  if (end != actual && is_git_lfs_pointer(text_of(tokens_.bytes())))
-    throw_user_error("dataset file {} is {}", tokens_.path().string(),
-                     *foreign_kind(text_of(tokens_.bytes())));
+  if (const auto kind = foreign_kind_or_web_page(text_of(tokens_.bytes())); kind && end != actual)
+    throw_user_error("dataset file {} is {}", tokens_.path().string(), *kind);
   if (end != actual)
     throw_user_error("dataset file {} has {} bytes, but its index {} describes {}: it is {}",
                      tokens_.path().string(), actual, index_.path().string(), end,

@@ -249,7 +249,7 @@ std::unique_ptr<BpeTokenizer> load_gpt2(const fs::path& vocab_file, const fs::pa
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   }
-  if (merges.empty()) throw_user_error("{}: there is no merge in it", merge_file.string());
+  if (merges.empty()) throw_user_error("{}: contains no merges", merge_file.string());
   BpeTokenizer::Parts parts;
   BpeModel model = in_file(
       vocab_file, [&] { return read_model({{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}, true); });

@@ -218,7 +218,14 @@ Loaded load_checkpoint(const LoadPlan& plan, const Trained& trained) {
   const std::string padding = padding_note(theirs.padded_vocab_size, trained.replica.config(),
                                            trained.replica.mesh().tensor().size());
   if (!padding.empty()) loaded.messages.push_back(padding);
-  checkpoint.load(pieces_to_load(checkpoint, trained, plan.optimizer));
+  try {
+    checkpoint.load(pieces_to_load(checkpoint, trained, plan.optimizer));
+  } catch (const UserError& error) {
+    throw_user_error(
+        "{}. To continue from an older checkpoint, move {} away and write the older one's iteration into {}",
+        error.what(), plan.directory.string(),
+        checkpoint::tracker_file(plan.directory.parent_path()).filename().string());
+  }
   if (!plan.optimizer) trained.replica.optimizer().reload_main_weights();
   if (!plan.weights_only) load_course(checkpoint, plan, trained, loaded);
   return loaded;

@@ -152,6 +152,20 @@ class AnotherPadding(ProgramTest):
         self.assertEqual([self.rows(run_of) for run_of in (one, two, four, back)], [150, 200, 200, 150])
 
 
+class AnotherCyclicOrder(Resumed):
+    @classmethod
+    def prepare(cls):
+        token_file.write(cls.shared / "tokens", documents=201)
+        cls.overrides = {**SAVING, **REAL_DATA, "data_path": [str(cls.shared / "tokens")], "train_data_path": None,
+                         "dataloader_type": "cyclic"}
+
+    def test_another_micro_batch_size_that_shuffles_other_samples_is_said(self):
+        # With 2 at once the last of an odd number of samples is left out.
+        changed = "micro_batch_size was 2, is 1: the order of samples changes"
+        self.assertIn(changed, self.resume(micro_batch_size=1).stderr)
+        self.assertNotIn("micro_batch_size was", self.resume(micro_batch_size=1).stderr)
+
+
 class AnotherCourse(Resumed):
     """Changes that are allowed: each is said in one line."""
 

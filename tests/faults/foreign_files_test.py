@@ -6,6 +6,7 @@ import pickle
 import shutil
 import unittest
 
+import token_file
 from program import SOURCE, Experiment, ProgramTest, run
 
 KINDS = {
@@ -36,6 +37,14 @@ class ForeignFiles(ProgramTest):
                 (directory / "model.safetensors").unlink()
             self.check(directory / name, "checkpoint", "import-hf", directory, "--save", self.folder / "imported")
 
+    def test_an_index_of_another_shape_is_named(self):
+        directory = shutil.copytree(MODEL, self.folder / "model")
+        (directory / "model.safetensors").unlink()
+        index = directory / "model.safetensors.index.json"
+        for content in ([], {"weight_map": []}, {"weight_map": {"a": "b.safetensors"}}):
+            index.write_text(json.dumps(content))
+            self.assert_refused(run("checkpoint", "import-hf", directory, "--save", self.folder / "imported"), str(index))
+
     def test_in_a_checkpoint(self):
         for name in ("latest_checkpointed_iteration.txt", "iter_0000004/index.json", "iter_0000004/common.json"):
             folder = shutil.copytree(CHECKPOINTS, self.folder / name.replace("/", " "))
@@ -60,6 +69,29 @@ class ForeignFiles(ProgramTest):
         self.check(vocabulary, *command)
         vocabulary.write_text(json.dumps({"a": 0}))
         self.check(merges, *command)
+        merges.write_text("#version: 0.2\n")
+        self.assert_refused(run(*command), f"{merges}: contains no merges")
+
+    def test_in_a_corpus_unless_its_format_is_given(self):
+        corpus = self.folder / "corpus.txt"
+        command = ("data", "preprocess", "--input", corpus, "--output_prefix", self.folder / "out", "--tokenizer_type",
+                   "ByteLevelTokenizer")
+        for content in (KINDS["a web page"], b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"):
+            corpus.write_bytes(content)
+            self.assert_refused(run(*command), f"{corpus} is a web page", "--format lines")
+            self.assert_success(run(*command, "--format", "lines"))
+
+    def test_in_a_dataset(self):
+        prefix = self.folder / "tokens"
+        token_file.write(prefix)
+        experiment = Experiment(self.folder / "run", mock_data=False, data_path=[str(prefix)], train_data_path=None,
+                                tokenizer_type="NullTokenizer")
+        for suffix in (".bin", ".idx"):
+            file = prefix.with_suffix(suffix)
+            kept = file.read_bytes()
+            file.write_bytes(KINDS["a web page"])
+            self.assert_refused(experiment.train(), f"{file} is a web page")
+            file.write_bytes(kept)
 
     def test_in_an_experiment_and_its_presets(self):
         experiment = Experiment(self.folder / "run")
