@@ -85,6 +85,9 @@ std::vector<int> parts_seen(const parallel::ParameterSpec& spec, const Mesh& mes
 PlacedModel train_placed(const Mesh& mesh, DataParallelConfig config) {
   PlacedModel result{.set = dense_and_experts(mesh), .norms = {}};
   config.gradient_divisor = mesh.data_context().size();
+  // Groups that connect at the same time from several threads can wait for each other for ever: one by one.
+  mesh.data_context().barrier();
+  mesh.expert_data().barrier();
   const auto buffers = optimizer::make_buffers(*result.set, config, mesh);
   EXPECT_EQ(buffers.size(), 2);
   std::vector<optimizer::ParamAndGradBuffer*> pointers;
@@ -109,6 +112,11 @@ struct PlacementCase {
   parallel::LayoutSizes sizes;
   bool distributed_optimizer;
 };
+
+std::ostream& operator<<(std::ostream& out, const PlacementCase& layout) {
+  return out << "world " << layout.sizes.world << ", tensor " << layout.sizes.tensor << ", expert "
+             << layout.sizes.expert;
+}
 
 class Experts : public testing::TestWithParam<PlacementCase> {};
 
