@@ -26,6 +26,18 @@ ModelInput some_input(std::int64_t samples = 2, std::int64_t length = 10) {
   return {.tokens = some_tokens(samples, length), .labels = some_tokens(samples, length, 2)};
 }
 
+/// The sizes of Llama 3.1 8B, but for its vocabulary.
+TransformerConfig llama_8b() {
+  TransformerConfig config = tiny_llama();
+  config.num_layers = 32;
+  config.hidden_size = 4096;
+  config.num_attention_heads = 32;
+  config.num_query_groups = 8;
+  config.kv_channels = 128;
+  config.ffn_hidden_size = 14336;
+  return config;
+}
+
 at::Tensor losses_of(const GPTModel& model, const ModelInput& input) {
   return model.losses(input, model.forward(input));
 }
@@ -82,13 +94,7 @@ TEST(GPTModel, ParametersHaveMegatronsNamesInTheOrderOfTheirUse) {
 }
 
 TEST(GPTModel, HasAsManyParametersAsThePublishedModels) {
-  TransformerConfig llama = tiny_llama();
-  llama.num_layers = 32;
-  llama.hidden_size = 4096;
-  llama.num_attention_heads = 32;
-  llama.num_query_groups = 8;
-  llama.kv_channels = 128;
-  llama.ffn_hidden_size = 14336;
+  TransformerConfig llama = llama_8b();
   llama.vocab_size = llama.padded_vocab_size = 128256;
   EXPECT_EQ(parameter_count(llama), 8'030'261'248);  // Llama 3.1 8B
 
@@ -342,13 +348,7 @@ TEST(GPTModel, RefusesNumbersThatDoNotFitTogether) {
 }
 
 TEST(Flops, EqualTheOriginalsForLlama) {
-  TransformerConfig llama = tiny_llama();
-  llama.num_layers = 32;
-  llama.hidden_size = 4096;
-  llama.num_attention_heads = 32;
-  llama.num_query_groups = 8;
-  llama.kv_channels = 128;
-  llama.ffn_hidden_size = 14336;
+  TransformerConfig llama = llama_8b();
   llama.padded_vocab_size = 131200;
   EXPECT_DOUBLE_EQ(flops_per_iteration(llama, 128, 8192), 5.404649406332928e16);  // Llama 3.1 8B
   llama.num_query_groups = 32;
