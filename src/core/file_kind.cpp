@@ -90,8 +90,6 @@ bool is_web_page(std::string_view text) {
 
 }  // namespace
 
-bool is_git_lfs_pointer(std::string_view first_bytes) { return first_bytes.starts_with(git_lfs_version); }
-
 std::optional<std::string_view> foreign_kind(std::string_view first_bytes) {
   for (const Signature& signature : signatures) {
     if (first_bytes.size() > signature.offset &&

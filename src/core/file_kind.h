@@ -23,7 +23,4 @@ void refuse_foreign_file(std::string_view first_bytes, const std::filesystem::pa
 /// Throws as `read_file` and `refuse_foreign_file`.
 std::string read_text_file(const std::filesystem::path& file);
 
-/// What Git leaves in the place of a large file until it is fetched; any file may be one.
-bool is_git_lfs_pointer(std::string_view first_bytes);
-
 }  // namespace primus
